@@ -1,0 +1,67 @@
+/** The Device contract: buffers and numbers, nothing of tensors or gradients. Core hands a device kernels and buffers. */
+
+import type { DType, HostArray } from './dtype.js';
+import type { Kernel } from './kernel.js';
+
+/** Device memory. Untyped: four bytes an element, whatever the dtype. */
+export interface DeviceBuffer {
+  readonly byteLength: number;
+}
+
+/** One kernel on particular buffers with particular numbers. */
+export interface Command {
+  readonly kernel: Kernel;
+  /** One per `kernel.inputs`. */
+  readonly inputs: readonly DeviceBuffer[];
+  /** One per `kernelOutputs(kernel)`. */
+  readonly outputs: readonly DeviceBuffer[];
+  /** One per `kernel.scalars`: the numbers that may differ at every run. */
+  readonly scalars: readonly number[];
+}
+
+export interface MemoryReport {
+  /** Buffers allocated and not yet freed, and their bytes. */
+  readonly buffers: number;
+  readonly bytes: number;
+  /** Largest `bytes` so far. */
+  readonly peakBytes: number;
+  /** Bytes taken from the system, buffers or not. */
+  readonly reservedBytes: number;
+}
+
+export interface Device {
+  /** 'cpu', 'reference', 'webgpu', 'gpujs' */
+  readonly name: string;
+  /** One line for people: threads, instruction set, adapter. */
+  readonly description: string;
+  /** A new buffer of at least one element; its content is undefined. Throws `OUT_OF_MEMORY`. */
+  allocate(byteLength: number): DeviceBuffer;
+  /** Gives the memory back. Freeing twice is an error. */
+  free(buffer: DeviceBuffer): void;
+  /** Copies host numbers to the start of the buffer, converted to `dtype`, in order with submitted commands. */
+  write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void;
+  /** The first `elements` elements, once every command submitted before has run. */
+  read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray>;
+  /** Compiles kernels ahead of their first run, where the device compiles. */
+  prepare(kernels: readonly Kernel[], onProgress?: (done: number, total: number) => void): Promise<void>;
+  /** Runs commands in order. Returns when they are enqueued; a device that computes in the calling thread returns when done. */
+  submit(commands: readonly Command[]): void;
+  /** Resolves when everything submitted has run; rejects with the typed error of what failed. */
+  finish(): Promise<void>;
+  memory(): MemoryReport;
+  /** Returns cached memory to the system where that is possible. */
+  trim(): void;
+  /** Ends workers and frees everything. The device is unusable afterwards. */
+  close(): Promise<void>;
+}
+
+export type DeviceName = 'auto' | 'webgpu' | 'cpu' | 'gpujs' | 'reference';
+
+export interface DeviceOptions {
+  /** CPU: threads to use, the calling one included. Default: one per available core. */
+  readonly threads?: number;
+  /** CPU: use relaxed SIMD (fused multiply-add) where the engine has it. Default true. */
+  readonly relaxedSimd?: boolean;
+  /** Fill every buffer with NaN when it is allocated, so that a read of undefined memory shows. For tests. */
+  readonly poison?: boolean;
+}
