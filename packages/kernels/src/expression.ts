@@ -16,7 +16,12 @@ export type Instruction =
   | { readonly op: 'load'; readonly dtype: DType; readonly input: number; readonly view: View }
   | { readonly op: 'scalar'; readonly dtype: DType; readonly slot: number }
   | { readonly op: 'constant'; readonly dtype: DType; readonly value: number }
-  | { readonly op: 'index'; readonly dtype: 'int32'; readonly offset: number; readonly strides: readonly number[] }
+  | {
+      readonly op: 'index';
+      readonly dtype: 'int32';
+      readonly offset: number;
+      readonly strides: readonly number[];
+    }
   | { readonly op: 'accumulator'; readonly dtype: 'float32' }
   | { readonly op: PointwiseOp; readonly dtype: DType; readonly args: readonly number[] };
 

@@ -377,14 +377,22 @@ function epilogueFlops(epilogue: Epilogue | undefined): number {
   return epilogue ? elementCount(epilogue.shape) * expressionFlops(epilogue.expression) : 0;
 }
 
-function withEpilogue(operands: number[], kernel: MatmulKernel | Conv2dKernel | Conv2dInputGradKernel): number[] {
+function withEpilogue(
+  operands: number[],
+  kernel: MatmulKernel | Conv2dKernel | Conv2dInputGradKernel,
+): number[] {
   const { epilogue, inputs } = kernel;
   if (!epilogue) return operands;
   return withLoads(operands, inputs.length, epilogue.shape, epilogue.expression);
 }
 
 /** Extends the operands' sizes by the furthest element that the expression loads from each input. */
-function withLoads(operands: number[], inputs: number, shape: readonly number[], expression: Expression): number[] {
+function withLoads(
+  operands: number[],
+  inputs: number,
+  shape: readonly number[],
+  expression: Expression,
+): number[] {
   const elements = Array.from({ length: inputs }, (_, input) => operands[input] ?? 0);
   for (const instruction of expression.instructions) {
     if (instruction.op !== 'load') continue;
