@@ -35,6 +35,7 @@ async function compile({ name, features }) {
   const { error, stderr, stdout } = await asc.main(
     [
       'src/cpu/assembly/index.ts',
+      ...['--baseDir', packageFolder],
       ...['--outFile', `${name}.wasm`],
       ...['--runtime', 'stub'],
       ...['--importMemory', '--noExportMemory', '--sharedMemory'],
@@ -43,7 +44,7 @@ async function compile({ name, features }) {
       ...['--use', 'abort='],
       ...['-O3', '--converge', '--noAssert'],
     ],
-    { baseDir: packageFolder, writeFile },
+    { writeFile },
   );
   if (error) throw new Error(`The ${name} build failed:\n${stderr.toString()}${stdout.toString()}`);
   return module;
