@@ -81,7 +81,7 @@ export const pointwiseTable = {
   /**
    * Counter-based random numbers: Threefry-2x32-20 (Salmon et al., SC'11) of the counter block (c, 0) under the key (a, b),
    * all uint32. `randomBits` is the first word, `randomUniform` its upper 24 bits times 2^-24 (in [0, 1), exact in float32),
-   * `randomNormal` a Box-Muller transform of both words written with correctly rounded float32 operations only.
+   * `randomNormal` a Box-Muller transform of both words in exact integer arithmetic: portable/random.ts defines it bit by bit.
    */
   randomBits: row(3, 'integer', 'uint32', 'randomBits(a, b, c)', 'dmpo_random_bits(a, b, c)'),
   randomUniform: row(3, 'integer', 'float32', 'randomUniform(a, b, c)', 'dmpo_random_uniform(a, b, c)'),
