@@ -1,0 +1,200 @@
+/** A user's own images from a folder: one subfolder a prompt, or winners and losers. Node only. */
+
+import { readdir, readFile } from 'node:fs/promises';
+import { join, parse } from 'node:path';
+import { DmpoError } from '@dmpo/core';
+import sharp from 'sharp';
+import { z } from 'zod';
+import { ImageSet } from './image-set.js';
+import { pixelsOf } from './pixels.js';
+import { type PreferencePair, PreferenceSet } from './preference-set.js';
+
+const imageFile = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
+
+/**
+ * Reads `folder/PROMPT/*.png` (or JPEG, WebP, GIF, AVIF, TIFF, SVG). The prompts are the subfolders in alphabetical order. Pictures of
+ * other sizes are scaled and centre-cropped to `size` x `size`.
+ * @throws `UNREADABLE_FOLDER`, `EMPTY_DATA` without images, `UNREADABLE_IMAGE` naming the file.
+ */
+export async function readImageFolder(folder: string, { size }: { size: number }): Promise<ImageSet> {
+  const prompts = await subfolders(folder);
+  const files = await Promise.all(prompts.map((prompt) => imagesIn(join(folder, prompt))));
+  return imageSet(
+    folder,
+    size,
+    prompts,
+    files.flatMap((names, label) =>
+      names.map((name) => ({ path: join(folder, prompts[label] ?? '', name), label, style: 'image' })),
+    ),
+  );
+}
+
+/**
+ * Reads preferences, in one of two layouts:
+ *
+ * - `folder/preferences.json`, a list of `{ "prompt": ..., "winner": ..., "loser": ... }` with paths relative to the folder;
+ * - `folder/PROMPT/winner/NAME.png` beside `folder/PROMPT/loser/NAME.png`, paired by name.
+ *
+ * The styles of the images are `winner` and `loser`.
+ * @throws as {@link readImageFolder}, `BAD_PREFERENCES` for a malformed list, `UNPAIRED_IMAGE` for a winner or loser left alone.
+ */
+export async function readPreferenceFolder(
+  folder: string,
+  { size }: { size: number },
+): Promise<PreferenceSet> {
+  const entries = await list(folder);
+  const rows = entries.some((entry) => entry.name === 'preferences.json')
+    ? await rowsOfList(folder)
+    : await rowsOfFolders(folder);
+  if (rows.length === 0) {
+    throw new DmpoError(
+      'EMPTY_DATA',
+      `${folder} holds no preferences.`,
+      'Give it a preferences.json, or PROMPT/winner and PROMPT/loser folders with images of the same names.',
+    );
+  }
+  const prompts = [...new Set(rows.map(({ prompt }) => prompt))].sort();
+  const sources = new Map<string, ImageSource & { index: number }>();
+  const indexOf = (path: string, prompt: string, style: string): number => {
+    const key = `${path}\0${prompt}\0${style}`;
+    const source = sources.get(key) ?? {
+      path: join(folder, path),
+      label: prompts.indexOf(prompt),
+      style,
+      index: sources.size,
+    };
+    sources.set(key, source);
+    return source.index;
+  };
+  const pairs: PreferencePair[] = rows.map(({ prompt, winner, loser }) => ({
+    winner: indexOf(winner, prompt, 'winner'),
+    loser: indexOf(loser, prompt, 'loser'),
+  }));
+  return new PreferenceSet(await imageSet(folder, size, prompts, [...sources.values()]), pairs);
+}
+
+const preferenceRow = z.strictObject({
+  prompt: z.string().min(1),
+  winner: z.string().min(1),
+  loser: z.string().min(1),
+});
+
+type PreferenceRow = z.infer<typeof preferenceRow>;
+
+async function rowsOfList(folder: string): Promise<PreferenceRow[]> {
+  const path = join(folder, 'preferences.json');
+  const fix =
+    'It is a JSON list of { "prompt", "winner", "loser" }, the last two being image paths relative to the folder.';
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new DmpoError('BAD_PREFERENCES', `${path} is not JSON: ${messageOf(cause)}.`, fix, { cause });
+  }
+  const parsed = z.array(preferenceRow).safeParse(content);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new DmpoError('BAD_PREFERENCES', `${path}: row ${issue?.path.join('.')}: ${issue?.message}.`, fix);
+}
+
+async function rowsOfFolders(folder: string): Promise<PreferenceRow[]> {
+  const rows = (await subfolders(folder)).map(async (prompt) => {
+    const [winners, losers] = await Promise.all(
+      ['winner', 'loser'].map((side) => imagesIn(join(folder, prompt, side))),
+    );
+    const byName = new Map(losers?.map((name) => [parse(name).name, name]));
+    const pairs = (winners ?? []).map((winner) => {
+      const loser = byName.get(parse(winner).name);
+      byName.delete(parse(winner).name);
+      if (loser === undefined) throw unpaired(folder, prompt, 'winner', winner, 'loser');
+      return { prompt, winner: join(prompt, 'winner', winner), loser: join(prompt, 'loser', loser) };
+    });
+    const [alone] = byName.values();
+    if (alone !== undefined) throw unpaired(folder, prompt, 'loser', alone, 'winner');
+    return pairs;
+  });
+  return (await Promise.all(rows)).flat();
+}
+
+function unpaired(folder: string, prompt: string, side: string, name: string, other: string): DmpoError {
+  return new DmpoError(
+    'UNPAIRED_IMAGE',
+    `${join(folder, prompt, side, name)} has no ${other}.`,
+    `Put an image of the same name into ${join(folder, prompt, other)}, or use a preferences.json.`,
+  );
+}
+
+interface ImageSource {
+  readonly path: string;
+  readonly label: number;
+  readonly style: string;
+}
+
+async function imageSet(
+  folder: string,
+  size: number,
+  prompts: readonly string[],
+  sources: readonly ImageSource[],
+): Promise<ImageSet> {
+  if (sources.length === 0) {
+    throw new DmpoError(
+      'EMPTY_DATA',
+      `${folder} holds no images.`,
+      'Put the images of each prompt into a subfolder named after it.',
+    );
+  }
+  const pixels = new Float32Array(sources.length * size * size * 3);
+  for (const [index, { path }] of sources.entries())
+    pixels.set(await readImage(path, size), index * size * size * 3);
+  return new ImageSet({
+    pixels,
+    shape: [size, size, 3],
+    prompts,
+    labels: sources.map(({ label }) => label),
+    styles: sources.map(({ style }) => style),
+  });
+}
+
+async function readImage(path: string, size: number): Promise<Float32Array> {
+  try {
+    return await pixelsOf(sharp(path), size);
+  } catch (cause) {
+    throw new DmpoError(
+      'UNREADABLE_IMAGE',
+      `${path} cannot be read as an image: ${messageOf(cause)}.`,
+      'Remove the file or save it again as PNG or JPEG.',
+      { cause },
+    );
+  }
+}
+
+async function subfolders(folder: string): Promise<string[]> {
+  return (await list(folder))
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+async function imagesIn(folder: string): Promise<string[]> {
+  return (await list(folder))
+    .filter((entry) => entry.isFile() && imageFile.test(entry.name))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+async function list(folder: string) {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (cause) {
+    throw new DmpoError(
+      'UNREADABLE_FOLDER',
+      `The folder ${folder} cannot be read: ${messageOf(cause)}.`,
+      'Give the path of an existing, readable folder.',
+      { cause },
+    );
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,95 @@
+/** Pairs of images of the same prompt, the first preferred to the second. */
+
+import { DmpoError } from '@dmpo/core';
+import type { ImageSet } from './image-set.js';
+
+export interface PreferencePair {
+  /** Index of the preferred image. */
+  readonly winner: number;
+  /** Index of the other. */
+  readonly loser: number;
+}
+
+/** An immutable, checked set of preferences over the images of one {@link ImageSet}. */
+export class PreferenceSet {
+  readonly length: number;
+
+  /** @throws `EMPTY_DATA` without pairs, `BAD_PAIR` for a pair of unequal prompts, of one image with itself, or of no image. */
+  constructor(
+    readonly images: ImageSet,
+    readonly pairs: readonly PreferencePair[],
+  ) {
+    this.length = pairs.length;
+    if (pairs.length === 0) {
+      throw new DmpoError(
+        'EMPTY_DATA',
+        'The preference set has no pairs.',
+        'Give at least one winner with its loser.',
+      );
+    }
+    for (const [index, { winner, loser }] of pairs.entries()) {
+      const label = images.labels[winner];
+      if (winner === loser || label === undefined || label !== images.labels[loser]) {
+        throw new DmpoError(
+          'BAD_PAIR',
+          `Pair ${index} prefers image ${winner} to image ${loser}.`,
+          `A pair is two different images of one prompt, with indices from 0 to ${images.length - 1}.`,
+        );
+      }
+    }
+  }
+
+  /** The class label that both members of a pair share. */
+  labelOf(index: number): number {
+    return this.images.labels[this.pair(index).winner] ?? 0;
+  }
+
+  /** What to call one pair in a message: `red-apple (noto > flat)`. */
+  nameOf(index: number): string {
+    const { winner, loser } = this.pair(index);
+    const { prompts, styles } = this.images;
+    return `${prompts[this.labelOf(index)]} (${styles[winner]} > ${styles[loser]})`;
+  }
+
+  /** Pixels of the winners of the chosen pairs, then of their losers: [2 * indices, height, width, channels]. */
+  gather(indices: readonly number[]): Float32Array {
+    const pairs = indices.map((index) => this.pair(index));
+    return this.images.gather([...pairs.map(({ winner }) => winner), ...pairs.map(({ loser }) => loser)]);
+  }
+
+  /** The images that win at least one pair: what a model trained on these preferences should come to draw. */
+  preferredImages(): ImageSet {
+    const winners = new Set(this.pairs.map(({ winner }) => winner));
+    return this.images.filter((index) => winners.has(index));
+  }
+
+  private pair(index: number): PreferencePair {
+    const pair = this.pairs[index];
+    if (pair === undefined) throw new RangeError(`Pair ${index} of ${this.length}`);
+    return pair;
+  }
+}
+
+/**
+ * Prefers one style to every other: a pair for each prompt and each other style it is drawn in.
+ * @throws `UNKNOWN_STYLE` when no image has that style.
+ */
+export function preferStyle(images: ImageSet, style: string): PreferenceSet {
+  const styles = [...new Set(images.styles)];
+  if (!styles.includes(style)) {
+    throw new DmpoError(
+      'UNKNOWN_STYLE',
+      `No image has the style "${style}".`,
+      `Choose one of: ${styles.join(', ')}.`,
+    );
+  }
+  const indices = Array.from({ length: images.length }, (_, index) => index);
+  const pairs = indices
+    .filter((winner) => images.styles[winner] === style)
+    .flatMap((winner) =>
+      indices
+        .filter((loser) => images.labels[loser] === images.labels[winner] && images.styles[loser] !== style)
+        .map((loser) => ({ winner, loser })),
+    );
+  return new PreferenceSet(images, pairs);
+}
