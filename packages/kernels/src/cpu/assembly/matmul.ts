@@ -1,0 +1,272 @@
+// Batched matrix product C = op(A) op(B): B is packed into panels of 8 columns, A is read in place by rows (a transposed
+// A is first transposed block by block), and the 4 x 8 register tile runs over blocks that stay in cache.
+//
+// The output is cut into chunks of whole blocks (batch, slice of k, row group, column group), as many as the sizes alone
+// decide. cpu/scratch.ts makes the same decisions to size the scratch memory.
+
+import { multiplyRows, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
+import { applyEpilogue } from './map';
+import { packPanel, packPanelTransposed, transpose } from './pack';
+import { barrier, claim } from './threads';
+
+/** Depth of a block: a panel of B of this depth is 16 KiB, half of a first-level cache. */
+const BLOCK_DEPTH: i32 = 512;
+/** Rows of a block: with BLOCK_DEPTH, 64 KiB of A, streamed from the second-level cache once per panel. */
+const BLOCK_ROWS: i32 = 32;
+/** From this many rows on, B is packed once for all threads; below, each chunk packs its own panels as it goes. */
+const SHARED_PACK_ROWS: i32 = 192;
+/** Wanted number of chunks: enough for a dozen threads, few enough that a chunk is worth claiming. */
+const CHUNKS: i32 = 16;
+/** Least depth of a slice when k is split. */
+const SLICE_DEPTH: i32 = 1024;
+/** Panels that one claim packs, and floats that one claim reduces. */
+const PACK_PANELS: i32 = 4;
+const REDUCE_FLOATS: i32 = 4096;
+
+/**
+ * C[b] = op(A[b]) op(B[b]) for b < batch. A is [m, k], or [k, m] if transposeA; B is [k, n], or [n, k] if transposeB; C is
+ * contiguous [batch, m, n]. Batch strides count floats; 0 uses one matrix for the whole batch. k is summed in
+ * ascending order within slices fixed by the sizes, slices in ascending order.
+ */
+export function matmul(
+  a: usize,
+  b: usize,
+  c: usize,
+  batch: i32,
+  m: i32,
+  n: i32,
+  k: i32,
+  transposeA: bool,
+  transposeB: bool,
+  batchStrideA: i32,
+  batchStrideB: i32,
+  epilogue: usize,
+  scratch: usize,
+  thread: i32,
+  threads: i32,
+): void {
+  // One B for contiguous matrices A is one tall product.
+  if (batchStrideB == 0 && !transposeA && (batch == 1 || batchStrideA == m * k)) {
+    m *= batch;
+    batch = 1;
+  }
+  const panels = (n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const isShared = batch == 1 && m >= SHARED_PACK_ROWS;
+  const rowGroup = isShared ? BLOCK_ROWS : m;
+  const rowGroups = (m + rowGroup - 1) / rowGroup;
+  const wantedColumnGroups = isShared ? 1 : min((CHUNKS + batch - 1) / batch, (panels + 1) / 2);
+  const columnGroup = (panels + wantedColumnGroups - 1) / wantedColumnGroups;
+  const columnGroups = (panels + columnGroup - 1) / columnGroup;
+  const blocks = batch * rowGroups * columnGroups;
+  const slices = max(1, min(CHUNKS / blocks, k / SLICE_DEPTH));
+  const sliceDepth = (k + slices - 1) / slices;
+
+  const partials = scratch;
+  const packed = partials + (slices > 1 ? (<usize>slices * batch * m * n) << 2 : 0);
+  const areas = packed + (isShared ? (<usize>panels * k * TILE_COLUMNS) << 2 : 0);
+  const areaFloats = areaSize(isShared ? 0 : columnGroup, min(k, BLOCK_DEPTH));
+  const area = areas + ((<usize>thread * areaFloats) << 2);
+
+  if (isShared) {
+    const count = (panels + PACK_PANELS - 1) / PACK_PANELS;
+    for (let index = claim(); index < count; index = claim()) {
+      const first = index * PACK_PANELS;
+      const to = packed + ((<usize>(first * TILE_COLUMNS) * k) << 2);
+      packPanels(b, to, n, k, 0, k, first, min(first + PACK_PANELS, panels), transposeB);
+    }
+    barrier();
+  }
+
+  const chunks = blocks * slices;
+  for (let index = claim(); index < chunks; index = claim()) {
+    const columnIndex = index % columnGroups;
+    let rest = index / columnGroups;
+    const rowIndex = rest % rowGroups;
+    rest /= rowGroups;
+    const slice = rest % slices;
+    const matrix = rest / slices;
+    const firstRow = rowIndex * rowGroup;
+    const lastRow = min(firstRow + rowGroup, m);
+    const output = slices > 1 ? partials + ((<usize>(slice * batch + matrix) * m * n) << 2) : c + ((<usize>matrix * m * n) << 2);
+    multiplyBlock(
+      a + ((<usize>matrix * batchStrideA) << 2),
+      isShared ? packed : b + ((<usize>matrix * batchStrideB) << 2),
+      output,
+      m,
+      n,
+      k,
+      transposeA,
+      transposeB,
+      isShared,
+      firstRow,
+      lastRow,
+      columnIndex * columnGroup,
+      min((columnIndex + 1) * columnGroup, panels),
+      slice * sliceDepth,
+      min((slice + 1) * sliceDepth, k),
+      area,
+    );
+    if (epilogue != 0 && slices == 1 && columnGroups == 1) {
+      applyEpilogue(epilogue, (matrix * m + firstRow) * n, (matrix * m + lastRow) * n, thread);
+    }
+  }
+  barrier();
+
+  if (slices > 1 || (columnGroups > 1 && epilogue != 0)) {
+    finish(c, partials, batch * m * n, slices, epilogue, thread);
+  }
+}
+
+/** Sums the slices, in order, and applies the epilogue where no thread owned whole rows. */
+function finish(c: usize, partials: usize, total: i32, slices: i32, epilogue: usize, thread: i32): void {
+  const count = (total + REDUCE_FLOATS - 1) / REDUCE_FLOATS;
+  for (let index = claim(); index < count; index = claim()) {
+    const begin = index * REDUCE_FLOATS;
+    const end = min(begin + REDUCE_FLOATS, total);
+    if (slices > 1) sumSlices(partials, c, begin, end, total, slices);
+    if (epilogue != 0) applyEpilogue(epilogue, begin, end, thread);
+  }
+  barrier();
+}
+
+/** destination[i] = partials[0][i] + partials[1][i] + ... for begin <= i < end; partials are `stride` floats apart. */
+export function sumSlices(partials: usize, destination: usize, begin: i32, end: i32, stride: i32, slices: i32): void {
+  const step = <usize>stride << 2;
+  let i = begin;
+  for (; i + 4 <= end; i += 4) {
+    let from = partials + (<usize>i << 2);
+    let sum = v128.load(from);
+    for (let slice = 1; slice < slices; slice++) {
+      from += step;
+      sum = f32x4.add(sum, v128.load(from));
+    }
+    v128.store(destination + (<usize>i << 2), sum);
+  }
+  for (; i < end; i++) {
+    let from = partials + (<usize>i << 2);
+    let sum = load<f32>(from);
+    for (let slice = 1; slice < slices; slice++) {
+      from += step;
+      sum += load<f32>(from);
+    }
+    store<f32>(destination + (<usize>i << 2), sum);
+  }
+}
+
+/** Floats of a thread's area: its panels of B, a transposed block of A, a table of rows, one segment. */
+@inline
+function areaSize(panels: i32, depth: i32): i32 {
+  return (panels * TILE_COLUMNS + BLOCK_ROWS) * depth + BLOCK_ROWS * (ROW_ENTRY >> 2) + 16;
+}
+
+/** Equal blocks no deeper than BLOCK_DEPTH. */
+@inline
+function depthOfBlocks(depth: i32): i32 {
+  const blocks = (depth + BLOCK_DEPTH - 1) / BLOCK_DEPTH;
+  return (depth + blocks - 1) / blocks;
+}
+
+/** Rows firstRow..lastRow, panels firstPanel..lastPanel, depths begin..end of one matrix. */
+function multiplyBlock(
+  a: usize,
+  b: usize,
+  c: usize,
+  m: i32,
+  n: i32,
+  k: i32,
+  transposeA: bool,
+  transposeB: bool,
+  isPacked: bool,
+  firstRow: i32,
+  lastRow: i32,
+  firstPanel: i32,
+  lastPanel: i32,
+  begin: i32,
+  end: i32,
+  area: usize,
+): void {
+  const blockDepth = depthOfBlocks(end - begin);
+  const rows = area;
+  const segment = rows + BLOCK_ROWS * ROW_ENTRY;
+  const blockA = segment + 64;
+  const blockB = blockA + (<usize>(BLOCK_ROWS * blockDepth) << 2);
+  const cStride = <usize>n << 2;
+
+  for (let first = begin; first < end; first += blockDepth) {
+    const last = min(first + blockDepth, end);
+    const depth = last - first;
+    if (!isPacked) packPanels(b, blockB, n, k, first, last, firstPanel, lastPanel, transposeB);
+
+    for (let blockRow = firstRow; blockRow < lastRow; blockRow += BLOCK_ROWS) {
+      const count = min(BLOCK_ROWS, lastRow - blockRow);
+      let rowsA = a + ((<usize>blockRow * k) << 2);
+      let aStride = <usize>k << 2;
+      store<usize>(segment, <usize>first << 2);
+      if (transposeA) {
+        aStride = <usize>depth << 2;
+        rowsA = blockA;
+        store<usize>(segment, 0);
+        transpose(a + ((<usize>first * m + blockRow) << 2), <usize>m << 2, blockA, aStride, depth, count);
+      }
+      fillRows(rows, count, rowsA, aStride, c + <usize>blockRow * cStride, cStride);
+
+      for (let panel = firstPanel; panel < lastPanel; panel++) {
+        const panelB = isPacked
+          ? b + ((<usize>(panel * k + first) * TILE_COLUMNS) << 2)
+          : blockB + ((<usize>((panel - firstPanel) * depth) * TILE_COLUMNS) << 2);
+        const column = panel * TILE_COLUMNS;
+        const columns = min(TILE_COLUMNS, n - column);
+        for (let row = 0; row < count; row += TILE_ROWS) {
+          multiplyRows(
+            rows + <usize>(row * ROW_ENTRY),
+            min(TILE_ROWS, count - row),
+            segment,
+            1,
+            depth,
+            panelB,
+            <usize>column << 2,
+            columns,
+            first > begin,
+          );
+        }
+      }
+    }
+  }
+}
+
+/** Packs depths begin..end of panels firstPanel..lastPanel, one after the other. */
+function packPanels(
+  b: usize,
+  destination: usize,
+  n: i32,
+  k: i32,
+  begin: i32,
+  end: i32,
+  firstPanel: i32,
+  lastPanel: i32,
+  transposeB: bool,
+): void {
+  const panelBytes = (<usize>(end - begin) * TILE_COLUMNS) << 2;
+  let to = destination;
+  for (let panel = firstPanel; panel < lastPanel; panel++) {
+    const column = panel * TILE_COLUMNS;
+    const columns = min(TILE_COLUMNS, n - column);
+    if (transposeB) {
+      packPanelTransposed(b + ((<usize>column * k + begin) << 2), <usize>k << 2, to, end - begin, columns);
+    } else {
+      packPanel(b + ((<usize>begin * n + column) << 2), <usize>n << 2, to, end - begin, columns);
+    }
+    to += panelBytes;
+  }
+}
+
+/** Table of rows for multiplyRows, filled up to a multiple of 4 by repeating the last row. */
+function fillRows(rows: usize, count: i32, a: usize, aStride: usize, c: usize, cStride: usize): void {
+  const padded = (count + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  for (let row = 0; row < padded; row++) {
+    const source = min(row, count - 1);
+    const entry = rows + <usize>(row * ROW_ENTRY);
+    store<usize>(entry, a + <usize>source * aStride);
+    store<usize>(entry, c + <usize>source * cStride, 4);
+  }
+}
