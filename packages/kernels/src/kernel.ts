@@ -202,7 +202,14 @@ export interface GatherGradKernel extends KernelBase {
 
 /** Structural identity: two kernels with the same key run the same program. */
 export function kernelKey(kernel: Kernel): string {
-  return JSON.stringify(kernel);
+  return JSON.stringify(kernel, distinctNumber);
+}
+
+/** JSON writes NaN and both infinities as null, and -0 as 0. */
+function distinctNumber(_: string, value: unknown): unknown {
+  if (typeof value !== 'number') return value;
+  if (Object.is(value, -0)) return '-0';
+  return Number.isFinite(value) ? value : `${value}`;
 }
 
 /** One output of a kernel. */

@@ -1,0 +1,142 @@
+/** A device that runs the portable programs in float64, one element at a time: the oracle of every other device. */
+
+import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
+import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
+import { DmpoError } from '../errors.js';
+import { type Kernel, kernelKey } from '../kernel.js';
+import { portableProgram } from '../portable/program.js';
+import { checkCommand } from './check-command.js';
+import { type CompiledProgram, compileProgram } from './compile.js';
+
+class ReferenceBuffer implements DeviceBuffer {
+  constructor(
+    readonly byteLength: number,
+    readonly values: Float64Array,
+  ) {}
+}
+
+export class ReferenceDevice implements Device {
+  readonly name = 'reference';
+  readonly description = 'float64, one element at a time, one thread';
+  readonly #poison: boolean;
+  readonly #buffers = new Set<DeviceBuffer>();
+  readonly #programs = new Map<string, CompiledProgram>();
+  #bytes = 0;
+  #peakBytes = 0;
+
+  /** Of the options only `poison` matters here. */
+  constructor(options: DeviceOptions = {}) {
+    this.#poison = options.poison ?? false;
+  }
+
+  allocate(byteLength: number): DeviceBuffer {
+    const values = new Float64Array(Math.max(1, Math.ceil(byteLength / BYTES_PER_ELEMENT)));
+    if (this.#poison) values.fill(Number.NaN);
+    const buffer = new ReferenceBuffer(byteLength, values);
+    this.#buffers.add(buffer);
+    this.#bytes += byteLength;
+    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
+    return buffer;
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.#valuesOf(buffer);
+    this.#buffers.delete(buffer);
+    this.#bytes -= buffer.byteLength;
+  }
+
+  /** float32 data is kept as it is given, in float64. */
+  write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
+    const values = this.#valuesOf(buffer, data.length);
+    if (dtype === 'float32') values.set(data);
+    else for (let i = 0; i < data.length; i++) values[i] = integerOf[dtype](data[i]);
+  }
+
+  async read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray> {
+    const values = this.#valuesOf(buffer, elements).subarray(0, elements);
+    switch (dtype) {
+      case 'float32':
+        return values.slice();
+      case 'int32':
+        return Int32Array.from(values);
+      case 'uint32':
+      case 'bool':
+        return Uint32Array.from(values);
+      default:
+        return dtype satisfies never;
+    }
+  }
+
+  async prepare(
+    kernels: readonly Kernel[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<void> {
+    kernels.forEach((kernel, done) => {
+      this.#compiled(kernel);
+      onProgress?.(done + 1, kernels.length);
+    });
+  }
+
+  submit(commands: readonly Command[]): void {
+    for (const command of commands) {
+      checkCommand(command);
+      const inputs = command.inputs.map((buffer) => this.#valuesOf(buffer));
+      const outputs = command.outputs.map((buffer) => this.#valuesOf(buffer));
+      const results = this.#compiled(command.kernel)(inputs, command.scalars);
+      // Only now, since an output may be the buffer of an input.
+      results.forEach((result, output) => {
+        outputs[output].set(result);
+      });
+    }
+  }
+
+  async finish(): Promise<void> {}
+
+  memory(): MemoryReport {
+    let reservedBytes = 0;
+    for (const buffer of this.#buffers) reservedBytes += this.#valuesOf(buffer).byteLength;
+    return { buffers: this.#buffers.size, bytes: this.#bytes, peakBytes: this.#peakBytes, reservedBytes };
+  }
+
+  trim(): void {}
+
+  async close(): Promise<void> {
+    this.#buffers.clear();
+    this.#programs.clear();
+    this.#bytes = 0;
+  }
+
+  #compiled(kernel: Kernel): CompiledProgram {
+    const key = kernelKey(kernel);
+    let program = this.#programs.get(key);
+    if (program === undefined) {
+      program = compileProgram(portableProgram(kernel));
+      this.#programs.set(key, program);
+    }
+    return program;
+  }
+
+  #valuesOf(buffer: DeviceBuffer, elements = 0): Float64Array {
+    if (!(buffer instanceof ReferenceBuffer) || !this.#buffers.has(buffer)) {
+      throw new DmpoError(
+        'INVALID_BUFFER',
+        'The buffer was freed, or belongs to another device.',
+        'Use a buffer between its allocate and its free, on the device that allocated it.',
+      );
+    }
+    if (elements > buffer.values.length) {
+      throw new DmpoError(
+        'INVALID_BUFFER',
+        `The buffer has ${buffer.values.length} elements, not ${elements}.`,
+        'Allocate four bytes for each element.',
+      );
+    }
+    return buffer.values;
+  }
+}
+
+const integerOf = {
+  int32: (value: number) => value | 0,
+  uint32: (value: number) => value >>> 0,
+  bool: (value: number) => (value !== 0 ? 1 : 0),
+};
