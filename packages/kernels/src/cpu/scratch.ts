@@ -49,3 +49,81 @@ export function matmulScratch(sizes: MatmulSizes, threads: number): number {
     (areaColumns + MATMUL_BLOCK_ROWS) * Math.min(k, MATMUL_BLOCK_DEPTH) + MATMUL_BLOCK_ROWS * 2 + 16;
   return 4 * (partials + packed + threads * area);
 }
+
+const CONV2D_CHUNK_PIXELS = 64;
+
+/** Bytes for `conv2d`: packed weights, and for each thread a table of rows and a chunk's padded input rows. */
+export function conv2dScratch(geometry: Conv2dGeometry, threads: number): number {
+  const g = geometry;
+  const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
+  return 4 * (packedFilter(g, g.outChannels, g.inChannels) + threads * (tableFloats(g, chunkRows * g.outWidth) + inputTile(g, chunkRows)));
+}
+
+/** Bytes for `conv2dInputGrad`: packed weights, and for each thread a table of rows and a chunk's padded rows of dy. */
+export function conv2dInputGradScratch(geometry: Conv2dGeometry, threads: number): number {
+  const g = geometry;
+  const chunkRows = rowsOfChunk(g.inHeight, g.inWidth, g.strideHeight);
+  const span = (count: number, stride: number, taps: number, dilation: number): number =>
+    Math.floor((count - 1 + (taps - 1) * dilation) / stride) + 2;
+  const tile =
+    span(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
+    span(g.inWidth, g.strideWidth, g.kernelWidth, g.dilationWidth) *
+    g.outChannels;
+  return 4 * (packedFilter(g, g.inChannels, g.outChannels) + threads * (tableFloats(g, chunkRows * g.inWidth) + roundUp(tile, 4)));
+}
+
+const FILTER_GRAD_SLICE_PIXELS = 512;
+const FILTER_GRAD_SLICES_FLOATS = 2 ** 23;
+const FILTER_GRAD_PIECES = 16;
+const FILTER_GRAD_GROUP_CHANNELS = 16;
+
+/** Bytes for `conv2dFilterGrad`: the slices' gradients, and for each thread a chunk's packed dy and padded input rows. */
+export function conv2dFilterGradScratch(geometry: Conv2dGeometry, threads: number): number {
+  const g = geometry;
+  const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
+  const chunks = g.batch * Math.ceil(g.outHeight / chunkRows);
+  const filter = g.outChannels * g.kernelHeight * g.kernelWidth * g.inChannels;
+  const pixels = g.batch * g.outHeight * g.outWidth;
+  const wanted = Math.min(
+    Math.floor(pixels / FILTER_GRAD_SLICE_PIXELS),
+    Math.floor(FILTER_GRAD_SLICES_FLOATS / filter),
+    FILTER_GRAD_PIECES,
+    chunks,
+  );
+  const slices = Math.ceil(chunks / Math.ceil(chunks / Math.max(wanted, 1)));
+  const groups = Math.min(
+    Math.ceil(FILTER_GRAD_PIECES / slices),
+    Math.ceil(g.outChannels / FILTER_GRAD_GROUP_CHANNELS),
+  );
+  const groupChannels = roundUp(Math.ceil(g.outChannels / groups), 4);
+  const area = 4 + chunkRows * g.outWidth * groupChannels + inputTile(g, chunkRows) + 12;
+  return 4 * ((slices > 1 ? slices * filter : 0) + threads * area);
+}
+
+/** As in conv2d-tile.ts: rows of `width` pixels that make a chunk. */
+function rowsOfChunk(height: number, width: number, multiple: number): number {
+  const units = Math.ceil(height / multiple);
+  const wanted = Math.max(1, Math.floor(CONV2D_CHUNK_PIXELS / (width * multiple)));
+  return Math.ceil(units / Math.ceil(units / wanted)) * multiple;
+}
+
+/** Floats of a filter packed in panels of 8 of its `columns` channels. */
+function packedFilter(g: Conv2dGeometry, columns: number, depth: number): number {
+  return roundUp(columns, TILE_COLUMNS) * g.kernelHeight * g.kernelWidth * depth;
+}
+
+/** Floats of the tables that describe a chunk of `pixels`: pitch, rows, offsets of the taps. */
+function tableFloats(g: Conv2dGeometry, pixels: number): number {
+  return 4 + (pixels + 4) * 2 + roundUp(g.kernelHeight * g.kernelWidth, 4);
+}
+
+/** Floats of the padded input rows of a chunk of output rows. */
+function inputTile(g: Conv2dGeometry, chunkRows: number): number {
+  const rows = (chunkRows - 1) * g.strideHeight + (g.kernelHeight - 1) * g.dilationHeight + 1;
+  const columns = (g.outWidth - 1) * g.strideWidth + (g.kernelWidth - 1) * g.dilationWidth + 1;
+  return roundUp(rows * columns * g.inChannels, 4);
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

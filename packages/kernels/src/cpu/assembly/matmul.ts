@@ -7,6 +7,7 @@
 import { multiplyRows, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { applyEpilogue } from './map';
 import { packPanel, packPanelTransposed, transpose } from './pack';
+import { sumSlices } from './slices';
 import { barrier, claim } from './threads';
 
 /** Depth of a block: a panel of B of this depth is 16 KiB, half of a first-level cache. */
@@ -127,30 +128,6 @@ function finish(c: usize, partials: usize, total: i32, slices: i32, epilogue: us
     if (epilogue != 0) applyEpilogue(epilogue, begin, end, thread);
   }
   barrier();
-}
-
-/** destination[i] = partials[0][i] + partials[1][i] + ... for begin <= i < end; partials are `stride` floats apart. */
-export function sumSlices(partials: usize, destination: usize, begin: i32, end: i32, stride: i32, slices: i32): void {
-  const step = <usize>stride << 2;
-  let i = begin;
-  for (; i + 4 <= end; i += 4) {
-    let from = partials + (<usize>i << 2);
-    let sum = v128.load(from);
-    for (let slice = 1; slice < slices; slice++) {
-      from += step;
-      sum = f32x4.add(sum, v128.load(from));
-    }
-    v128.store(destination + (<usize>i << 2), sum);
-  }
-  for (; i < end; i++) {
-    let from = partials + (<usize>i << 2);
-    let sum = load<f32>(from);
-    for (let slice = 1; slice < slices; slice++) {
-      from += step;
-      sum += load<f32>(from);
-    }
-    store<f32>(destination + (<usize>i << 2), sum);
-  }
 }
 
 /** Floats of a thread's area: its panels of B, a transposed block of A, a table of rows, one segment. */

@@ -80,13 +80,27 @@ export function transpose(
 }
 
 /** Copies `count` floats. */
-@inline
 export function copyFloats(source: usize, destination: usize, count: i32): void {
-  memory.copy(destination, source, <usize>count << 2);
+  for (; count >= 4; count -= 4) {
+    v128.store(destination, v128.load(source));
+    source += 16;
+    destination += 16;
+  }
+  for (; count > 0; count--) {
+    store<f32>(destination, load<f32>(source));
+    source += 4;
+    destination += 4;
+  }
 }
 
 /** Sets `count` floats to zero. */
-@inline
 export function clearFloats(destination: usize, count: i32): void {
-  memory.fill(destination, 0, <usize>count << 2);
+  for (; count >= 4; count -= 4) {
+    v128.store(destination, f32x4.splat(0));
+    destination += 16;
+  }
+  for (; count > 0; count--) {
+    store<f32>(destination, 0);
+    destination += 4;
+  }
 }
