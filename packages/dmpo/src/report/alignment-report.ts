@@ -1,0 +1,40 @@
+/** What `report.json` holds: the figures of one alignment, before and after, and the course of its training. */
+
+import type { SampleQuality } from '../evaluate/sample-quality.js';
+
+export interface AlignmentReport {
+  /** ISO 8601. */
+  readonly createdAt: string;
+  /** What the job was run with: loss, alpha, beta, learning rate, ... */
+  readonly settings: Readonly<Record<string, string | number>>;
+  /** The style that wins the preferences. */
+  readonly preferredStyle: string;
+  readonly base: SampleQuality;
+  readonly aligned: SampleQuality;
+  /** Share of prompts and seeds for which the aligned model draws nearer to the preferred real image. */
+  readonly winRate: number;
+  readonly training: {
+    /** Optimiser steps; one value of each curve a step. */
+    readonly steps: number;
+    readonly seconds: number;
+    readonly imagesPerSecond: number;
+    readonly device: string;
+    readonly curves: TrainingCurves;
+  };
+}
+
+export interface TrainingCurves {
+  readonly loss: readonly number[];
+  /** Share of pairs of the step for which the model prefers the winner more than the base does. */
+  readonly implicitAccuracy: readonly number[];
+  /** Denoising error of winners, minus the base model's: positive when they are denoised worse than before. */
+  readonly winnerErrorDifference: readonly number[];
+  /** The same of losers. */
+  readonly loserErrorDifference: readonly number[];
+}
+
+/** The mean of a curve's last tenth: where it ended, without the noise of single steps. */
+export function finalValue(curve: readonly number[]): number {
+  const end = curve.slice(-Math.max(1, Math.round(curve.length / 10)));
+  return end.reduce((sum, value) => sum + value, 0) / end.length;
+}

@@ -1,0 +1,59 @@
+/** How the report looks: readable on a phone, in light and in dark. */
+
+export const styleSheet = `
+:root {
+  color-scheme: light dark;
+  --background: #fafaf9; --surface: #fff; --text: #1c1917; --muted: #6b6560; --border: #e7e5e4; --accent: #0f766e;
+  --series-1: #0f766e; --series-2: #d97706;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --background: #141312; --surface: #1f1d1b; --text: #f5f5f4; --muted: #a8a29e; --border: #35312e; --accent: #5eead4;
+    --series-1: #2dd4bf; --series-2: #fbbf24;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0 auto; max-width: 72rem; padding: 2rem 1rem 4rem; background: var(--background); color: var(--text);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
+}
+header p, section > p { max-width: 46rem; color: var(--muted); }
+h1 { font-size: clamp(1.7rem, 5vw, 2.6rem); line-height: 1.15; letter-spacing: -0.02em; margin: 0 0 0.5rem; }
+h1 em { font-style: normal; color: var(--accent); }
+h2 { font-size: 1.3rem; letter-spacing: -0.01em; margin: 2.5rem 0 0.5rem; }
+a { color: var(--accent); }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 0.75rem; margin-top: 1.5rem; }
+.card, .prompts figure, .chart, table, .note {
+  background: var(--surface); border: 1px solid var(--border); border-radius: 12px;
+}
+.card { padding: 1rem 1.1rem; }
+.card .value { font-size: 1.5rem; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
+.card .from { color: var(--muted); font-weight: 450; }
+.card .label { color: var(--muted); }
+.card .hint { color: var(--muted); font-size: 0.8rem; }
+.prompts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); gap: 0.75rem; }
+figure { margin: 0; }
+.prompts figure { padding: 0.7rem 0.8rem; }
+figcaption { font-weight: 600; font-size: 0.92rem; margin-bottom: 0.35rem; }
+.strips { display: flex; align-items: center; justify-content: space-between; gap: 0.6rem; }
+.strips > div { display: grid; grid-template-columns: auto 1fr; align-items: center; gap: 0.3rem 0.5rem; }
+.strips span { color: var(--muted); font-size: 0.75rem; }
+img { image-rendering: pixelated; display: block; border-radius: 6px; max-width: 100%; }
+.preferred { outline: 1px solid var(--border); }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0.75rem; }
+.chart { padding: 0.9rem 1rem; }
+svg { width: 100%; height: auto; display: block; }
+svg text { fill: var(--muted); font-size: 15px; }
+svg .grid { stroke: var(--border); }
+svg .zero { stroke: var(--muted); }
+.legend { display: flex; gap: 1rem; color: var(--muted); font-size: 0.85rem; }
+.legend i { display: inline-block; width: 0.8em; height: 0.8em; border-radius: 3px; margin-right: 0.4em; }
+.note { padding: 0.9rem 1.1rem; border-left: 4px solid var(--series-2); max-width: none; color: var(--text); }
+.scroll { overflow-x: auto; }
+table { border-collapse: separate; border-spacing: 0; width: 100%; max-width: 46rem; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.45rem 0.9rem; text-align: right; border-bottom: 1px solid var(--border); }
+tbody tr:last-child > * { border-bottom: 0; }
+th:first-child { text-align: left; font-weight: 450; }
+thead th { color: var(--muted); font-weight: 500; }
+footer { margin-top: 3rem; color: var(--muted); font-size: 0.85rem; }
+`;
