@@ -1,1 +1,4 @@
-export {};
+/** Kernels and the devices that run them. */
+
+export * from './contract.js';
+export { openDevice } from './open-device.js';

@@ -1,0 +1,305 @@
+/**
+ * Kernels of a graph: heads become map and reduce kernels, maps that feed each other become one kernel with several outputs, and a
+ * map that is the only reader of a matmul or convolution becomes its epilogue.
+ */
+
+import { type DType, type Epilogue, elementCount, type Kernel } from '@dmpo/kernels';
+import type { Call, Node } from '../graph.js';
+import { collapse } from './collapse.js';
+import { heldStorage, planSources, resolve } from './collect.js';
+import { carrier, chooseHeads } from './fuse.js';
+import { inputTypes, type Lowered, lower, NeedsHead, readsInPlace, scalarTypes } from './lower.js';
+
+/** A kernel with the nodes it reads and writes. */
+export interface Work {
+  readonly kernel: Kernel;
+  readonly reads: readonly Node[];
+  readonly writes: readonly Node[];
+  readonly scalars: readonly Node[];
+  /** Reads that may share memory with the output of the same number of elements: pairs [read, write]. */
+  readonly inPlace: readonly (readonly [read: number, write: number])[];
+  /** Creation order of the youngest node: the order in which the program was written. */
+  readonly age: number;
+}
+
+/** @param requested nodes whose value must lie in memory of its own */
+export function makeKernels(
+  nodes: readonly Node[],
+  positions: ReadonlyMap<Node, number>,
+  requested: ReadonlySet<Node>,
+): Work[] {
+  const forced = new Set(requested);
+  // Each failure makes one more node a head, so this ends.
+  for (;;) {
+    const outcome = tryKernels(nodes, positions, requested, chooseHeads(nodes, forced));
+    if (!(outcome instanceof NeedsHead)) return outcome;
+    forced.add(outcome.node);
+  }
+}
+
+function tryKernels(
+  nodes: readonly Node[],
+  positions: ReadonlyMap<Node, number>,
+  requested: ReadonlySet<Node>,
+  heads: ReadonlySet<Node>,
+): Work[] | NeedsHead {
+  const isLoaded = (node: Node) => heads.has(node);
+  const lowered = new Map<Node, Lowered>();
+  for (const head of heads) {
+    const single = lowerHead(head, positions, isLoaded);
+    if (single instanceof NeedsHead) return single;
+    lowered.set(head, single);
+  }
+
+  const calls = new Set<Call>();
+  for (const node of nodes) if (node.kind === 'output' && !heldStorage(node)) calls.add(node.call);
+  const graph = new Readers(lowered, calls);
+  const groups = mergeMaps(lowered, graph);
+
+  const works: Work[] = [];
+  const absorbed = new Set<Set<Node>>();
+  for (const call of calls) {
+    const epilogue = findEpilogue(call, lowered, graph, groups, requested, absorbed);
+    if (epilogue) absorbed.add(groups.get(epilogue) as Set<Node>);
+    works.push(callWork(call, epilogue, positions, isLoaded));
+  }
+  for (const [head, single] of lowered) {
+    if (head.kind === 'reduce') works.push(reduceWork(head, single));
+  }
+  for (const group of new Set(groups.values())) {
+    if (absorbed.has(group)) continue;
+    const work = mapWork(group, lowered, graph, requested, positions, isLoaded);
+    if (work instanceof NeedsHead) throw new TypeError('a group of maps that is no kernel');
+    if (work) works.push(work);
+  }
+  return works;
+}
+
+function lowerHead(
+  head: Node,
+  positions: ReadonlyMap<Node, number>,
+  isLoaded: (node: Node) => boolean,
+): Lowered | NeedsHead {
+  if (head.kind === 'reduce') {
+    const source = planSources(head)[0] as Node;
+    return lower([source], source.shape, positions, { isLoaded });
+  }
+  return lower([head], head.shape, positions, { isLoaded: (node) => node !== head && isLoaded(node) });
+}
+
+/** Who reads what: heads and calls by the node in memory that they read. */
+class Readers {
+  readonly #heads = new Map<Node, Node[]>();
+  readonly #calls = new Map<Node, Call[]>();
+
+  constructor(lowered: ReadonlyMap<Node, Lowered>, calls: ReadonlySet<Call>) {
+    for (const [head, { inputs }] of lowered) for (const input of inputs) append(this.#heads, input, head);
+    for (const call of calls)
+      for (const input of call.inputs) append(this.#calls, carrier(resolve(input)), call);
+  }
+
+  headsOf(node: Node): readonly Node[] {
+    return this.#heads.get(node) ?? [];
+  }
+
+  callsOf(node: Node): readonly Call[] {
+    return this.#calls.get(node) ?? [];
+  }
+}
+
+function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+}
+
+/** Joins maps over one index space that read each other in place, where no third kernel lies between them. */
+function mergeMaps(lowered: ReadonlyMap<Node, Lowered>, graph: Readers): Map<Node, Set<Node>> {
+  const groups = new Map<Node, Set<Node>>();
+  for (const head of lowered.keys()) if (head.kind !== 'reduce') groups.set(head, new Set([head]));
+  const ordered = [...groups.keys()].sort((a, b) => a.id - b.id);
+  for (const head of ordered) {
+    const own = lowered.get(head) as Lowered;
+    own.inputs.forEach((input, i) => {
+      const other = groups.get(input);
+      const group = groups.get(head) as Set<Node>;
+      if (!other || other === group || String(input.shape) !== String(head.shape) || !readsInPlace(own, i))
+        return;
+      const merged = new Set([...other, ...group]);
+      if (buffersOf(merged, lowered) > 8 || leavesAndReturns(merged, graph, groups)) return;
+      for (const member of merged) groups.set(member, merged);
+    });
+  }
+  return groups;
+}
+
+/** Distinct buffers that a kernel computing all these heads touches at most. */
+function buffersOf(group: ReadonlySet<Node>, lowered: ReadonlyMap<Node, Lowered>): number {
+  const buffers = new Set<Node>(group);
+  for (const head of group) for (const input of (lowered.get(head) as Lowered).inputs) buffers.add(input);
+  return buffers.size;
+}
+
+/** True if a kernel outside the group needs a member and is needed by another: one kernel could then not do them all. */
+function leavesAndReturns(
+  group: ReadonlySet<Node>,
+  graph: Readers,
+  groups: ReadonlyMap<Node, ReadonlySet<Node>>,
+): boolean {
+  const youngest = Math.max(...[...group].map((head) => head.id));
+  const seen = new Set<Node>();
+  const stack: Node[] = [];
+  const leave = (written: Node) => {
+    for (const head of graph.headsOf(written))
+      if (!group.has(head)) stack.push(...(groups.get(head) ?? [head]));
+    for (const call of graph.callsOf(written)) stack.push(...call.outputs);
+  };
+  for (const head of group) leave(head);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (group.has(node)) return true;
+    if (seen.has(node)) continue;
+    seen.add(node);
+    for (const head of graph.headsOf(node)) {
+      if (group.has(head)) return true;
+      if (head.id <= youngest || (groups.get(head)?.size ?? 1) > 1)
+        stack.push(...(groups.get(head) ?? [head]));
+    }
+    for (const call of graph.callsOf(node)) if (call.id <= youngest) stack.push(...call.outputs);
+  }
+  return false;
+}
+
+const takesEpilogue: ReadonlySet<Kernel['kind']> = new Set(['matmul', 'conv2d', 'conv2dInputGrad']);
+
+/** The single map that reads nothing of a call but its result, each element where it stands. */
+function findEpilogue(
+  call: Call,
+  lowered: ReadonlyMap<Node, Lowered>,
+  graph: Readers,
+  groups: ReadonlyMap<Node, ReadonlySet<Node>>,
+  requested: ReadonlySet<Node>,
+  absorbed: ReadonlySet<ReadonlySet<Node>>,
+): Node | undefined {
+  const [output] = call.outputs;
+  if (!output || !takesEpilogue.has(call.kernel.kind) || requested.has(output) || heldStorage(output))
+    return undefined;
+  const [reader, ...others] = graph.headsOf(output);
+  if (!reader || others.length > 0 || graph.callsOf(output).length > 0) return undefined;
+  const group = groups.get(reader);
+  if (group?.size !== 1 || absorbed.has(group) || reader.dtype !== 'float32') return undefined;
+  const own = lowered.get(reader) as Lowered;
+  const fits =
+    elementCount(reader.shape) === elementCount(output.shape) &&
+    readsInPlace(own, own.inputs.indexOf(output)) &&
+    own.inputs.length + call.inputs.length <= 8;
+  return fits ? reader : undefined;
+}
+
+function callWork(
+  call: Call,
+  epilogueHead: Node | undefined,
+  positions: ReadonlyMap<Node, number>,
+  isLoaded: (node: Node) => boolean,
+): Work {
+  const operands = call.inputs.map((input) => carrier(resolve(input)));
+  if (!epilogueHead)
+    return {
+      kernel: call.kernel,
+      reads: operands,
+      writes: call.outputs,
+      scalars: [],
+      inPlace: [],
+      age: call.id,
+    };
+  const lowered = lower([epilogueHead], epilogueHead.shape, positions, {
+    isLoaded: (node) => node !== epilogueHead && isLoaded(node),
+    operands,
+    accumulator: call.outputs[0] as Node,
+  });
+  if (lowered instanceof NeedsHead) throw new TypeError('an epilogue that is no kernel');
+  const { shape, expression } = collapse(lowered.shape, lowered.expression);
+  const epilogue: Epilogue = { shape, expression };
+  const kernel = {
+    ...call.kernel,
+    inputs: inputTypes(lowered),
+    scalars: scalarTypes(lowered),
+    epilogue,
+  } as Kernel;
+  return {
+    kernel,
+    reads: lowered.inputs,
+    writes: [epilogueHead],
+    scalars: lowered.scalars,
+    inPlace: [],
+    age: epilogueHead.id,
+  };
+}
+
+function reduceWork(head: Node & { kind: 'reduce' }, lowered: Lowered): Work {
+  const { shape, expression, axes } = collapse(lowered.shape, lowered.expression, head.axes);
+  return {
+    kernel: {
+      kind: 'reduce',
+      reduction: head.reduction,
+      inputs: inputTypes(lowered),
+      scalars: scalarTypes(lowered),
+      shape,
+      axes,
+      expression,
+    },
+    reads: lowered.inputs,
+    writes: [head],
+    scalars: lowered.scalars,
+    inPlace: [],
+    age: head.id,
+  };
+}
+
+function mapWork(
+  group: ReadonlySet<Node>,
+  lowered: ReadonlyMap<Node, Lowered>,
+  graph: Readers,
+  requested: ReadonlySet<Node>,
+  positions: ReadonlyMap<Node, number>,
+  isLoaded: (node: Node) => boolean,
+): Work | NeedsHead | undefined {
+  // A member that only other members read need not be written.
+  const writes = [...group].filter(
+    (head) =>
+      requested.has(head) ||
+      graph.callsOf(head).length > 0 ||
+      graph.headsOf(head).some((reader) => !group.has(reader)),
+  );
+  const [first] = writes;
+  if (!first) return undefined;
+  const all =
+    writes.length === 1 && group.size === 1
+      ? (lowered.get(first) as Lowered)
+      : lower(writes, first.shape, positions, { isLoaded: (node) => !group.has(node) && isLoaded(node) });
+  if (all instanceof NeedsHead) return all;
+  const { shape, expression } = collapse(all.shape, all.expression);
+  const inPlace = all.inputs.flatMap((_, read) =>
+    readsInPlace(all, read) ? writes.map((_, write) => [read, write] as const) : [],
+  );
+  return {
+    kernel: { kind: 'map', inputs: inputTypes(all), scalars: scalarTypes(all), shape, expression },
+    reads: all.inputs,
+    writes,
+    scalars: all.scalars,
+    inPlace,
+    age: Math.max(...writes.map((head) => head.id)),
+  };
+}
+
+/** A kernel that copies `elements` elements as they are. */
+export function copyKernel(dtype: DType, elements: number): Kernel {
+  const shape = [elements];
+  const view = { offset: 0, strides: [1] };
+  return {
+    kind: 'map',
+    inputs: [dtype],
+    scalars: [],
+    shape,
+    expression: { instructions: [{ op: 'load', dtype, input: 0, view }], results: [0] },
+  };
+}

@@ -1,0 +1,209 @@
+/** Plan: kernels in order with slots for their buffers. Made once per graph structure, run with the data of every such graph. */
+
+import { BYTES_PER_ELEMENT, type DType, elementCount, type Kernel } from '@dmpo/kernels';
+import { type Node, nextId, type Shape } from '../graph.js';
+import { type Collected, heldStorage } from './collect.js';
+import { carrier } from './fuse.js';
+import { copyKernel, makeKernels, type Work } from './kernels.js';
+import { type Lifetime, planMemory } from './memory.js';
+import { Dependencies } from './schedule.js';
+
+/** Where a buffer comes from when the plan runs. */
+export type BufferRef =
+  | { readonly from: 'slot'; readonly index: number }
+  /** Memory that the graph's leaves hold. */
+  | { readonly from: 'storage'; readonly index: number }
+  /** Fresh memory for a requested tensor. */
+  | { readonly from: 'root'; readonly index: number };
+
+export interface Step {
+  readonly kernel: Kernel;
+  readonly inputs: readonly BufferRef[];
+  readonly outputs: readonly BufferRef[];
+  /** Positions in the graph's list of scalars. */
+  readonly scalars: readonly number[];
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Slot into which each host array is uploaded. */
+  readonly uploads: readonly { readonly host: number; readonly slot: number; readonly dtype: DType }[];
+  readonly slotBytes: readonly number[];
+  /** Device memory that intermediates take while the plan runs. */
+  readonly peakBytes: number;
+  /** What they would take if none were reused. */
+  readonly intermediateBytes: number;
+}
+
+/** What a plan is asked to leave behind. */
+export interface Request {
+  readonly roots: readonly Node[];
+  /** Update i writes the value of `values[i]` into storage `targets[i]` (its position in the graph's list). */
+  readonly values: readonly Node[];
+  readonly targets: readonly number[];
+}
+
+export function makePlan(graph: Collected, { roots, values, targets }: Request): Plan {
+  const requested = new Set<Node>();
+  for (const node of [...roots, ...values]) if (!inMemoryBefore(carrier(node))) requested.add(carrier(node));
+  const works = makeKernels(graph.nodes, graph.positions, requested);
+  const bindings = new Map<Node, BufferRef>();
+  const hosts = new Map<Node, number>();
+  const scalars = new Map<Node, number>();
+  for (const node of graph.nodes) {
+    const held = heldStorage(node);
+    if (held) bindings.set(node, { from: 'storage', index: graph.storages.indexOf(held) });
+    else if (node.kind === 'host') hosts.set(node, hosts.size);
+    else if (node.kind === 'scalar') scalars.set(node, scalars.size);
+  }
+
+  // What is asked for is written where it belongs if nothing stands in the way, else copied there at the end.
+  const copies: { from: Node; to: BufferRef }[] = [];
+  const snapshots: Work[] = [];
+  const deliver = (value: Node, to: BufferRef, direct: boolean): void => {
+    const source = carrier(value);
+    if (direct && !inMemoryBefore(source) && !bindings.has(source)) bindings.set(source, to);
+    else if (heldStorage(source)) {
+      // The source itself may be updated by this plan: keep what it held before.
+      const snapshot: Node = { kind: 'index', id: nextId(), shape: source.shape, dtype: 'int32' };
+      snapshots.push(copyWork(source, snapshot));
+      copies.push({ from: snapshot, to });
+    } else copies.push({ from: source, to });
+  };
+  roots.forEach((root, index) => {
+    deliver(root, { from: 'root', index }, true);
+  });
+  const dependencies = new Dependencies(works);
+  values.forEach((value, i) => {
+    const target = targets[i] as number;
+    const producer = dependencies.producer(carrier(value));
+    const direct =
+      producer !== undefined &&
+      !bindings.has(carrier(value)) &&
+      mayWriteInto(producer, carrier(value), target, dependencies, bindings);
+    deliver(value, { from: 'storage', index: target }, direct);
+  });
+  const order = [...snapshots, ...dependencies.order()];
+
+  // Lifetimes of everything that has no memory yet.
+  const births = new Map<Node, number>();
+  const deaths = new Map<Node, number>();
+  for (const node of hosts.keys()) births.set(node, -1);
+  order.forEach((work, step) => {
+    for (const node of work.writes) births.set(node, step);
+    for (const node of [...work.reads, ...work.writes]) deaths.set(node, step);
+  });
+  for (const { from } of copies) deaths.set(from, order.length);
+  const owner = shareInPlace(order, births, deaths, bindings);
+  const lifetimes = new Map<Node, { bytes: number; begin: number; end: number }>();
+  for (const [node, begin] of births) {
+    if (bindings.has(node) || !deaths.has(node)) continue;
+    const end = deaths.get(node) as number;
+    const first = owner(node);
+    const life = lifetimes.get(first);
+    if (life) {
+      life.begin = Math.min(life.begin, begin);
+      life.end = Math.max(life.end, end);
+    } else lifetimes.set(first, { bytes: bytesOf(node.shape), begin, end });
+  }
+  const residents = [...lifetimes.keys()];
+  const memory = planMemory(residents.map((node) => lifetimes.get(node) as Lifetime));
+  const slots = new Map(residents.map((node, i) => [node, memory.slotOf[i] as number]));
+  const slot = (node: Node): number | undefined => slots.get(owner(node));
+  const ref = (node: Node): BufferRef => bindings.get(node) ?? { from: 'slot', index: slot(node) as number };
+
+  const steps: Step[] = order.map((work) => ({
+    kernel: work.kernel,
+    inputs: work.reads.map(ref),
+    outputs: work.writes.map(ref),
+    scalars: work.scalars.map((node) => scalars.get(node) as number),
+  }));
+  for (const { from, to } of copies)
+    steps.push({
+      kernel: copyKernel(from.dtype, elementCount(from.shape)),
+      inputs: [ref(from)],
+      outputs: [to],
+      scalars: [],
+    });
+
+  const intermediates = [...births.keys()].filter((node) => !bindings.has(node) && deaths.has(node));
+  return {
+    steps,
+    uploads: [...hosts].flatMap(([node, host]) => {
+      const at = slot(node);
+      return at === undefined ? [] : [{ host, slot: at, dtype: node.dtype }];
+    }),
+    slotBytes: memory.slotBytes,
+    peakBytes: memory.slotBytes.reduce((sum, bytes) => sum + bytes, 0),
+    intermediateBytes: intermediates.reduce((sum, node) => sum + bytesOf(node.shape), 0),
+  };
+}
+
+const bytesOf = (shape: Shape) => BYTES_PER_ELEMENT * elementCount(shape);
+
+const inMemoryBefore = (node: Node) => heldStorage(node) !== undefined || node.kind === 'host';
+
+function copyWork(from: Node, to: Node): Work {
+  return {
+    kernel: copyKernel(from.dtype, elementCount(from.shape)),
+    reads: [from],
+    writes: [to],
+    scalars: [],
+    inPlace: [],
+    age: 0,
+  };
+}
+
+/**
+ * True if the kernel may write its result straight into a storage: every other kernel that reads the storage can come before it,
+ * and it reads the storage itself only element by element where it writes. Orders those readers before it.
+ */
+function mayWriteInto(
+  producer: Work,
+  value: Node,
+  target: number,
+  dependencies: Dependencies,
+  bindings: ReadonlyMap<Node, BufferRef>,
+): boolean {
+  const leaves = [...bindings].flatMap(([node, ref]) =>
+    ref.from === 'storage' && ref.index === target && heldStorage(node) ? [node] : [],
+  );
+  const write = producer.writes.indexOf(value);
+  const ownReads = [...producer.reads.keys()].filter((read) => leaves.includes(producer.reads[read] as Node));
+  if (!ownReads.every((read) => producer.inPlace.some((pair) => pair[0] === read && pair[1] === write)))
+    return false;
+  const readers = leaves
+    .flatMap((leaf) => dependencies.readers(leaf))
+    .filter((reader) => reader !== producer);
+  if (readers.some((reader) => dependencies.reaches(producer, reader))) return false;
+  for (const reader of readers) dependencies.add(reader, producer);
+  return true;
+}
+
+/** Lets a map write over an input that nobody needs afterwards. Returns the node whose slot each node uses. */
+function shareInPlace(
+  order: readonly Work[],
+  births: ReadonlyMap<Node, number>,
+  deaths: ReadonlyMap<Node, number>,
+  bindings: ReadonlyMap<Node, BufferRef>,
+): (node: Node) => Node {
+  const before = new Map<Node, Node>();
+  const owner = (node: Node): Node => {
+    let first = node;
+    for (let next = before.get(first); next; next = before.get(first)) first = next;
+    return first;
+  };
+  order.forEach((work, step) => {
+    const taken = new Set<Node>();
+    for (const [read, write] of work.inPlace) {
+      const [input, output] = [work.reads[read] as Node, work.writes[write] as Node];
+      const dying = births.has(input) && deaths.get(input) === step;
+      if (!dying || bindings.has(input) || bindings.has(output) || taken.has(input) || before.has(output))
+        continue;
+      if (elementCount(input.shape) !== elementCount(output.shape)) continue;
+      taken.add(input);
+      before.set(output, input);
+    }
+  });
+  return owner;
+}
