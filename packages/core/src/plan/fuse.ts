@@ -37,9 +37,9 @@ export function chooseHeads(nodes: readonly Node[], forced: ReadonlySet<Node>): 
   /** The kernels that would compute a node if it is no head. */
   const users = new Map<Node, Set<Node>>();
   const addUsers = (node: Node, kernels: Iterable<Node>) => {
-    let set = users.get(node);
-    if (!set) users.set(node, (set = new Set()));
+    const set = users.get(node) ?? new Set();
     for (const kernel of kernels) set.add(kernel);
+    users.set(node, set);
   };
 
   for (let i = nodes.length - 1; i >= 0; i--) {
