@@ -100,6 +100,44 @@ export function conv2dFilterGradScratch(geometry: Conv2dGeometry, threads: numbe
   return 4 * ((slices > 1 ? slices * filter : 0) + threads * area);
 }
 
+const ATTENTION_BLOCK_QUERIES = 64;
+const ATTENTION_BLOCK_KEYS = 128;
+const ATTENTION_CHUNKS = 32;
+
+/** Sizes of an attention or of its gradient. */
+export interface AttentionSizes {
+  readonly batch: number;
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly headDim: number;
+}
+
+/** Bytes for `attention`: for each thread the softmax statistics of a chunk, a block of packed keys and values, its scores. */
+export function attentionScratch(sizes: AttentionSizes, threads: number): number {
+  const { batch, heads, queries, headDim } = sizes;
+  const blocks = Math.ceil(queries / ATTENTION_BLOCK_QUERIES);
+  const wanted = Math.min(blocks, Math.ceil(ATTENTION_CHUNKS / (batch * heads)));
+  const groupQueries = Math.ceil(blocks / wanted) * ATTENTION_BLOCK_QUERIES;
+  const block = headDim + roundUp(headDim, TILE_COLUMNS) + ATTENTION_BLOCK_QUERIES;
+  return 4 * threads * (groupQueries * 2 + ATTENTION_BLOCK_QUERIES * 2 + 4 + ATTENTION_BLOCK_KEYS * block);
+}
+
+const ATTENTION_GRAD_BLOCK = 64;
+const ATTENTION_GRAD_CHUNKS = 16;
+
+/** Bytes for `attentionGrad`: partial dq of the slices of keys, and for each thread its packed blocks and scores. */
+export function attentionGradScratch(sizes: AttentionSizes, threads: number): number {
+  const { batch, heads, queries, keys, headDim } = sizes;
+  const block = ATTENTION_GRAD_BLOCK;
+  const blocks = Math.ceil(keys / block);
+  const wanted = Math.min(blocks, Math.ceil(ATTENTION_GRAD_CHUNKS / (batch * heads)));
+  const slices = Math.ceil(keys / (Math.ceil(blocks / wanted) * block));
+  const partials = slices > 1 ? slices * batch * queries * heads * headDim : 0;
+  const area = block * (2 + 2 * headDim + 3 * roundUp(headDim, TILE_COLUMNS) + 2 * block) + 4;
+  return 4 * (partials + threads * area);
+}
+
 /** As in conv2d-tile.ts: rows of `width` pixels that make a chunk. */
 function rowsOfChunk(height: number, width: number, multiple: number): number {
   const units = Math.ceil(height / multiple);

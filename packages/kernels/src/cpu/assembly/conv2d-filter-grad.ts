@@ -143,6 +143,7 @@ function addChunk(
         for (let channel = 0; channel < channels; channel += TILE_ROWS) {
           multiplyOuter(
             packed + <usize>(channel / TILE_ROWS) * blockBytes,
+            16,
             from + (<usize>column << 2),
             rows,
             g.outWidth,

@@ -5,7 +5,7 @@
 // then one address, and the taps of a kernel row are one contiguous run of kernelWidth * channels floats, so the inner
 // loop has no bounds to check and even three channels give it a full row of work. Without padding the copy is left out.
 
-import { multiplyRows, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
+import { multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { clearFloats, copyFloats } from './pack';
 
 /** The sizes of a convolution, as the device writes them: fifteen i32. */
@@ -116,24 +116,18 @@ export function multiplyPixels(
   const step = max(1, BLOCK_DEPTH / length);
   for (let first = 0; first < segmentCount; first += step) {
     const count = min(step, segmentCount - first);
-    let panel = weights + (<usize>(first * length * TILE_COLUMNS) << 2);
-    for (let channel = 0; channel < channels; channel += TILE_COLUMNS) {
-      const columns = min(TILE_COLUMNS, channels - channel);
-      for (let pixel = 0; pixel < pixels; pixel += TILE_ROWS) {
-        multiplyRows(
-          rows + <usize>(pixel * ROW_ENTRY),
-          min(TILE_ROWS, pixels - pixel),
-          segments + <usize>(first << 2),
-          count,
-          length,
-          panel,
-          <usize>channel << 2,
-          columns,
-          first > 0,
-        );
-      }
-      panel += panelBytes;
-    }
+    multiplyPanels(
+      rows,
+      pixels,
+      segments + <usize>(first << 2),
+      count,
+      length,
+      weights + (<usize>(first * length * TILE_COLUMNS) << 2),
+      panelBytes,
+      0,
+      channels,
+      first > 0,
+    );
   }
 }
 

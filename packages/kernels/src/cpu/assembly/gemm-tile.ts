@@ -79,13 +79,61 @@ export function multiplyRows(
 }
 
 /**
+ * Any number of rows times the packed panels of columns firstColumn (a multiple of 8) to lastColumn, `panelBytes` apart.
+ * `rows` is filled up to a multiple of 4 entries; the other parameters are those of multiplyRows. A panel is used for
+ * all rows before the next, so that it stays in the first-level cache.
+ */
+export function multiplyPanels(
+  rows: usize,
+  rowCount: i32,
+  segments: usize,
+  segmentCount: i32,
+  length: i32,
+  panels: usize,
+  panelBytes: usize,
+  firstColumn: i32,
+  lastColumn: i32,
+  accumulate: bool,
+): void {
+  for (let column = firstColumn; column < lastColumn; column += TILE_COLUMNS) {
+    const columns = min(TILE_COLUMNS, lastColumn - column);
+    for (let row = 0; row < rowCount; row += TILE_ROWS) {
+      multiplyRows(
+        rows + <usize>(row * ROW_ENTRY),
+        min(TILE_ROWS, rowCount - row),
+        segments,
+        segmentCount,
+        length,
+        panels,
+        <usize>column << 2,
+        columns,
+        accumulate,
+      );
+    }
+    panels += panelBytes;
+  }
+}
+
+/** Writes a table of `count` rows at constant distances, filled up to a multiple of 4 by repeating the last. */
+export function fillRows(rows: usize, count: i32, a: usize, aStride: usize, c: usize, cStride: usize): void {
+  const padded = (count + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  for (let row = 0; row < padded; row++) {
+    const source = min(row, count - 1);
+    const entry = rows + <usize>(row * ROW_ENTRY);
+    store<usize>(entry, a + <usize>source * aStride);
+    store<usize>(entry, c + <usize>source * cStride, 4);
+  }
+}
+
+/**
  * C[4 rows][8 columns] = or += sum over pixels of a[pixel][row] * b[pixel][column].
  *
- * a: packed, 4 floats for each pixel. b: `lines` lines of `length` pixels; pixels are `bStep` bytes apart, lines
+ * a: pixels `aStep` bytes apart. b: `lines` lines of `length` pixels; pixels are `bStep` bytes apart, lines
  * `bLine` bytes. c: first row of the tile, rows `cStride` bytes apart; `rowCount` by `columns` of it are written.
  */
 export function multiplyOuter(
   a: usize,
+  aStep: usize,
   b: usize,
   lines: i32,
   length: i32,
@@ -124,7 +172,7 @@ export function multiplyOuter(
       const x3 = v128.load32_splat(a, 12);
       c30 = madd(x3, b0, c30);
       c31 = madd(x3, b1, c31);
-      a += 16;
+      a += aStep;
       p += bStep;
     }
     b += bLine;

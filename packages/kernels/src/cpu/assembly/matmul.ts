@@ -4,7 +4,7 @@
 // The output is cut into chunks of whole blocks (batch, slice of k, row group, column group), as many as the sizes alone
 // decide. cpu/scratch.ts makes the same decisions to size the scratch memory.
 
-import { multiplyRows, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
+import { fillRows, multiplyPanels, ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
 import { applyEpilogue } from './map';
 import { packPanel, packPanelTransposed, transpose } from './pack';
 import { sumSlices } from './slices';
@@ -187,26 +187,18 @@ function multiplyBlock(
       }
       fillRows(rows, count, rowsA, aStride, c + <usize>blockRow * cStride, cStride);
 
-      for (let panel = firstPanel; panel < lastPanel; panel++) {
-        const panelB = isPacked
-          ? b + ((<usize>(panel * k + first) * TILE_COLUMNS) << 2)
-          : blockB + ((<usize>((panel - firstPanel) * depth) * TILE_COLUMNS) << 2);
-        const column = panel * TILE_COLUMNS;
-        const columns = min(TILE_COLUMNS, n - column);
-        for (let row = 0; row < count; row += TILE_ROWS) {
-          multiplyRows(
-            rows + <usize>(row * ROW_ENTRY),
-            min(TILE_ROWS, count - row),
-            segment,
-            1,
-            depth,
-            panelB,
-            <usize>column << 2,
-            columns,
-            first > begin,
-          );
-        }
-      }
+      multiplyPanels(
+        rows,
+        count,
+        segment,
+        1,
+        depth,
+        isPacked ? b + ((<usize>(firstPanel * k + first) * TILE_COLUMNS) << 2) : blockB,
+        (<usize>(isPacked ? k : depth) * TILE_COLUMNS) << 2,
+        firstPanel * TILE_COLUMNS,
+        min(lastPanel * TILE_COLUMNS, n),
+        first > begin,
+      );
     }
   }
 }
@@ -234,16 +226,5 @@ function packPanels(
       packPanel(b + ((<usize>begin * n + column) << 2), <usize>n << 2, to, end - begin, columns);
     }
     to += panelBytes;
-  }
-}
-
-/** Table of rows for multiplyRows, filled up to a multiple of 4 by repeating the last row. */
-function fillRows(rows: usize, count: i32, a: usize, aStride: usize, c: usize, cStride: usize): void {
-  const padded = (count + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
-  for (let row = 0; row < padded; row++) {
-    const source = min(row, count - 1);
-    const entry = rows + <usize>(row * ROW_ENTRY);
-    store<usize>(entry, a + <usize>source * aStride);
-    store<usize>(entry, c + <usize>source * cStride, 4);
   }
 }
