@@ -4,7 +4,7 @@ import { type DType, elementCount } from '@dmpo/kernels';
 import { DmpoError, shapeError } from './errors.js';
 import { tensor } from './ops/creation.js';
 import { realize } from './realize.js';
-import { encode, type FloatFileType, fileTypes } from './safetensors/dtype.js';
+import { encode, type FloatFileType, fileTypes, type WrittenType } from './safetensors/dtype.js';
 import { METADATA_KEY, parseSafetensors } from './safetensors/parse.js';
 import type { Tensor, TensorData } from './tensor.js';
 
@@ -26,7 +26,8 @@ export interface WriteSafetensorsOptions {
 /**
  * The tensors of a safetensors file. F16 and BF16 are widened to float32; F64 becomes float32 that keeps its float64 numbers on
  * the host, for the reference device; integers become int32 or uint32. The tensors may share memory with `bytes`.
- * Throws `SAFETENSORS_RANGE` where an integer needs more than 32 bits, and whatever `parseSafetensors` throws.
+ * Throws `SAFETENSORS_RANGE` where an integer needs more than 32 bits, `SAFETENSORS_SHAPE_INVALID` where a tensor has no elements,
+ * and whatever `parseSafetensors` throws.
  */
 export function readSafetensors(bytes: Uint8Array): {
   tensors: Map<string, Tensor>;
@@ -35,6 +36,13 @@ export function readSafetensors(bytes: Uint8Array): {
   const { entries, metadata } = parseSafetensors(bytes);
   const tensors = new Map<string, Tensor>();
   for (const { name, dtype, shape, bytes } of entries) {
+    if (shape.includes(0)) {
+      throw new DmpoError(
+        'SAFETENSORS_SHAPE_INVALID',
+        `Tensor "${name}" of the safetensors file has no elements: its shape is [${shape.join(', ')}].`,
+        'Remove it from the file, or read it with parseSafetensors().',
+      );
+    }
     const type = fileTypes[dtype];
     tensors.set(name, tensor(type.decode(bytes, name), shape, type.dtype));
   }
@@ -107,7 +115,7 @@ function checkEntry(name: string, shape: readonly number[], data: TensorData): v
   }
 }
 
-function fileType(dtype: DType, data: TensorData, floatType: FloatFileType | undefined) {
+function fileType(dtype: DType, data: TensorData, floatType: FloatFileType | undefined): WrittenType {
   switch (dtype) {
     case 'float32':
       return floatType ?? (data instanceof Float64Array ? 'F64' : 'F32');

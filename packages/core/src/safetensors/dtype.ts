@@ -43,6 +43,9 @@ export type FileType = keyof typeof fileTypes;
 /** The types in which float32 tensors can be written. */
 export type FloatFileType = 'F64' | 'F32' | 'F16' | 'BF16';
 
+/** The types that files are written in. */
+export type WrittenType = FloatFileType | 'I32' | 'U32' | 'BOOL';
+
 export function isFileType(name: unknown): name is FileType {
   return typeof name === 'string' && Object.hasOwn(fileTypes, name);
 }
@@ -51,11 +54,7 @@ export function isFileType(name: unknown): name is FileType {
  * The numbers of tensor `name` as bytes, rounded to nearest, ties to even. Throws `SAFETENSORS_RANGE` where a finite
  * number would become infinite.
  */
-export function encode(
-  data: ArrayLike<number>,
-  type: FloatFileType | 'I32' | 'U32' | 'BOOL',
-  name: string,
-): Uint8Array {
+export function encode(data: ArrayLike<number>, type: WrittenType, name: string): Uint8Array {
   switch (type) {
     case 'F64':
       return bytesOf(Float64Array.from(data));
