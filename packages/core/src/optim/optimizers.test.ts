@@ -59,7 +59,7 @@ function sgd(p: number, gradient: (step: number) => number, options: Required<SG
 
 describe.each(devices)('optimisers on %s', (device) => {
   useDevice(device);
-  const tolerance = device === 'reference' ? 1e-12 : 2e-6;
+  const tolerance = device === 'reference' ? 1e-12 : 2e-5;
 
   async function expectPath(
     make: (parameters: Map<string, Parameter>) => Optimizer,
