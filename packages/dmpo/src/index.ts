@@ -1,1 +1,34 @@
-export {};
+/** Diffusion models, noise schedulers and preference losses: everything that runs in Node and in browsers. */
+
+export { denoisingErrors, denoisingTarget } from './losses/denoising-errors.js';
+export { diffusionDpoLoss, diffusionDpoObjective } from './losses/diffusion-dpo.js';
+export { type DmpoOptions, dmpoLoss, dmpoObjective } from './losses/dmpo.js';
+export {
+  type ErrorDifferences,
+  errorDifferences,
+  type PairErrors,
+  type PreferenceErrors,
+  preferenceLogits,
+} from './losses/preference-logits.js';
+export {
+  type PreferenceLossOptions,
+  type PreferenceLossResult,
+  type PreferenceMetrics,
+  type PreferenceObjective,
+  preferenceLoss,
+} from './losses/preference-loss.js';
+export type { ResolvedUNet2DConfig, UNet2DConfig } from './models/config.js';
+export { type SinusoidOptions, timestepEmbedding } from './models/embeddings.js';
+export { type UNet2DConditions, UNet2DModel } from './models/unet-2d-model.js';
+export { type SampleOptions, sample } from './pipelines/sample.js';
+export type { PredictionType, SchedulerConfig } from './schedulers/config.js';
+export { type DDIMConfig, DDIMScheduler, type DDIMStepOptions } from './schedulers/ddim-scheduler.js';
+export { type DDPMConfig, DDPMScheduler } from './schedulers/ddpm-scheduler.js';
+export { classifierFreeGuidance } from './schedulers/guidance.js';
+export type { BetaSchedule, TimestepSpacing } from './schedulers/noise-schedule.js';
+export {
+  NoiseScheduler,
+  type NoiseSource,
+  type SchedulerStep,
+  type Timesteps,
+} from './schedulers/noise-scheduler.js';
