@@ -5,10 +5,20 @@
 
 import { type DType, type Epilogue, elementCount, type Kernel } from '@dmpo/kernels';
 import type { Call, Node } from '../graph.js';
+import { sameShape } from '../ops/axes.js';
+import type { Storage } from '../storage.js';
 import { collapse } from './collapse.js';
 import { heldStorage, planSources, resolve } from './collect.js';
 import { carrier, chooseHeads } from './fuse.js';
-import { inputTypes, type Lowered, lower, NeedsHead, readsInPlace, scalarTypes } from './lower.js';
+import {
+  inputTypes,
+  type Lowered,
+  lower,
+  MAXIMUM_BUFFERS,
+  NeedsHead,
+  readsInPlace,
+  scalarTypes,
+} from './lower.js';
 
 /** A kernel with the nodes it reads and writes. */
 export interface Work {
@@ -22,13 +32,15 @@ export interface Work {
   readonly age: number;
 }
 
-/** @param requested nodes whose value must lie in memory of its own */
+/** Nodes whose value must lie in memory of its own, with the storage that is to be updated with it, if any. */
+export type Requested = ReadonlyMap<Node, Storage | undefined>;
+
 export function makeKernels(
   nodes: readonly Node[],
   positions: ReadonlyMap<Node, number>,
-  requested: ReadonlySet<Node>,
+  requested: Requested,
 ): Work[] {
-  const forced = new Set(requested);
+  const forced = new Set(requested.keys());
   // Each failure makes one more node a head, so this ends.
   for (;;) {
     const outcome = tryKernels(nodes, positions, requested, chooseHeads(nodes, forced));
@@ -40,7 +52,7 @@ export function makeKernels(
 function tryKernels(
   nodes: readonly Node[],
   positions: ReadonlyMap<Node, number>,
-  requested: ReadonlySet<Node>,
+  requested: Requested,
   heads: ReadonlySet<Node>,
 ): Work[] | NeedsHead {
   const isLoaded = (node: Node) => heads.has(node);
@@ -54,7 +66,7 @@ function tryKernels(
   const calls = new Set<Call>();
   for (const node of nodes) if (node.kind === 'output' && !heldStorage(node)) calls.add(node.call);
   const graph = new Readers(lowered, calls);
-  const groups = mergeMaps(lowered, graph);
+  const groups = mergeMaps(lowered, graph, requested);
 
   const works: Work[] = [];
   const absorbed = new Set<Set<Node>>();
@@ -114,7 +126,11 @@ function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
 }
 
 /** Joins maps over one index space that read each other in place, where no third kernel lies between them. */
-function mergeMaps(lowered: ReadonlyMap<Node, Lowered>, graph: Readers): Map<Node, Set<Node>> {
+function mergeMaps(
+  lowered: ReadonlyMap<Node, Lowered>,
+  graph: Readers,
+  requested: Requested,
+): Map<Node, Set<Node>> {
   const groups = new Map<Node, Set<Node>>();
   for (const head of lowered.keys()) if (head.kind !== 'reduce') groups.set(head, new Set([head]));
   const ordered = [...groups.keys()].sort((a, b) => a.id - b.id);
@@ -123,21 +139,42 @@ function mergeMaps(lowered: ReadonlyMap<Node, Lowered>, graph: Readers): Map<Nod
     own.inputs.forEach((input, i) => {
       const other = groups.get(input);
       const group = groups.get(head) as Set<Node>;
-      if (!other || other === group || String(input.shape) !== String(head.shape) || !readsInPlace(own, i))
-        return;
+      if (!other || other === group || !sameShape(input.shape, head.shape) || !readsInPlace(own, i)) return;
       const merged = new Set([...other, ...group]);
-      if (buffersOf(merged, lowered) > 8 || leavesAndReturns(merged, graph, groups)) return;
+      if (buffersOf(merged, lowered, graph, requested) > MAXIMUM_BUFFERS) return;
+      if (leavesAndReturns(merged, graph, groups)) return;
       for (const member of merged) groups.set(member, merged);
     });
   }
   return groups;
 }
 
-/** Distinct buffers that a kernel computing all these heads touches at most. */
-function buffersOf(group: ReadonlySet<Node>, lowered: ReadonlyMap<Node, Lowered>): number {
-  const buffers = new Set<Node>(group);
-  for (const head of group) for (const input of (lowered.get(head) as Lowered).inputs) buffers.add(input);
-  return buffers.size;
+/** Distinct buffers that a kernel computing all these heads touches; an update in place is one buffer. */
+function buffersOf(
+  group: ReadonlySet<Node>,
+  lowered: ReadonlyMap<Node, Lowered>,
+  graph: Readers,
+  requested: Requested,
+): number {
+  const reads = new Set<Node>();
+  for (const head of group)
+    for (const input of (lowered.get(head) as Lowered).inputs) if (!group.has(input)) reads.add(input);
+  const read = new Set([...reads].map(heldStorage));
+  const separate = writesOf(group, graph, requested).filter((head) => {
+    const target = requested.get(head);
+    return target === undefined || !read.has(target);
+  });
+  return reads.size + separate.length;
+}
+
+/** The members of a group that somebody outside it needs. */
+function writesOf(group: ReadonlySet<Node>, graph: Readers, requested: Requested): Node[] {
+  return [...group].filter(
+    (head) =>
+      requested.has(head) ||
+      graph.callsOf(head).length > 0 ||
+      graph.headsOf(head).some((reader) => !group.has(reader)),
+  );
 }
 
 /** True if a kernel outside the group needs a member and is needed by another: one kernel could then not do them all. */
@@ -177,7 +214,7 @@ function findEpilogue(
   lowered: ReadonlyMap<Node, Lowered>,
   graph: Readers,
   groups: ReadonlyMap<Node, ReadonlySet<Node>>,
-  requested: ReadonlySet<Node>,
+  requested: Requested,
   absorbed: ReadonlySet<ReadonlySet<Node>>,
 ): Node | undefined {
   const [output] = call.outputs;
@@ -191,7 +228,7 @@ function findEpilogue(
   const fits =
     elementCount(reader.shape) === elementCount(output.shape) &&
     readsInPlace(own, own.inputs.indexOf(output)) &&
-    own.inputs.length + call.inputs.length <= 8;
+    own.inputs.length + call.inputs.length <= MAXIMUM_BUFFERS;
   return fits ? reader : undefined;
 }
 
@@ -259,17 +296,11 @@ function mapWork(
   group: ReadonlySet<Node>,
   lowered: ReadonlyMap<Node, Lowered>,
   graph: Readers,
-  requested: ReadonlySet<Node>,
+  requested: Requested,
   positions: ReadonlyMap<Node, number>,
   isLoaded: (node: Node) => boolean,
 ): Work | NeedsHead | undefined {
-  // A member that only other members read need not be written.
-  const writes = [...group].filter(
-    (head) =>
-      requested.has(head) ||
-      graph.callsOf(head).length > 0 ||
-      graph.headsOf(head).some((reader) => !group.has(reader)),
-  );
+  const writes = writesOf(group, graph, requested);
   const [first] = writes;
   if (!first) return undefined;
   const all =

@@ -7,7 +7,7 @@ import { isBuffer } from './fuse.js';
 import { applyMovement, asView, type ShapedView, wholeBuffer } from './movement-view.js';
 
 /** Devices bind at least this many buffers to a kernel; more would not run everywhere. */
-const MAXIMUM_BUFFERS = 8;
+export const MAXIMUM_BUFFERS = 8;
 
 /** What a kernel computes, before it is known where its buffers lie. */
 export interface Lowered {
@@ -121,7 +121,7 @@ export function lower(
     if (position instanceof NeedsHead) return position;
     positionsOfResults.push(position);
   }
-  if (inputs.length + results.length > MAXIMUM_BUFFERS) {
+  if (results.length === 1 && inputs.length >= MAXIMUM_BUFFERS) {
     const crowded = splitPoint(results, isLoaded);
     if (crowded) return new NeedsHead(crowded);
   }

@@ -2,6 +2,7 @@
 
 import { BYTES_PER_ELEMENT, type DType, elementCount, type Kernel } from '@dmpo/kernels';
 import { type Node, nextId, type Shape } from '../graph.js';
+import type { Storage } from '../storage.js';
 import { type Collected, heldStorage } from './collect.js';
 import { carrier } from './fuse.js';
 import { copyKernel, makeKernels, type Work } from './kernels.js';
@@ -44,8 +45,13 @@ export interface Request {
 }
 
 export function makePlan(graph: Collected, { roots, values, targets }: Request): Plan {
-  const requested = new Set<Node>();
-  for (const node of [...roots, ...values]) if (!inMemoryBefore(carrier(node))) requested.add(carrier(node));
+  const requested = new Map<Node, Storage | undefined>();
+  for (const root of roots) if (!inMemoryBefore(carrier(root))) requested.set(carrier(root), undefined);
+  values.forEach((value, i) => {
+    const source = carrier(value);
+    if (!inMemoryBefore(source) && !requested.has(source))
+      requested.set(source, graph.storages[targets[i] as number]);
+  });
   const works = makeKernels(graph.nodes, graph.positions, requested);
   const bindings = new Map<Node, BufferRef>();
   const hosts = new Map<Node, number>();
