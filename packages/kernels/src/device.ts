@@ -36,7 +36,7 @@ export interface Device {
   readonly description: string;
   /** A new buffer of at least one element; its content is undefined. Throws `OUT_OF_MEMORY`. */
   allocate(byteLength: number): DeviceBuffer;
-  /** Gives the memory back. Freeing twice is an error. */
+  /** Gives the memory back. Freeing twice is an error; after `close` it does nothing, whoever may still let go of a buffer. */
   free(buffer: DeviceBuffer): void;
   /** Copies host numbers to the start of the buffer, converted to `dtype`, in order with submitted commands. */
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void;

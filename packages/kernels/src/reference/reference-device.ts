@@ -23,6 +23,7 @@ export class ReferenceDevice implements Device {
   readonly #programs = new Map<string, CompiledProgram>();
   #bytes = 0;
   #peakBytes = 0;
+  #closed = false;
 
   /** Of the options only `poison` matters here. */
   constructor(options: DeviceOptions = {}) {
@@ -40,6 +41,7 @@ export class ReferenceDevice implements Device {
   }
 
   free(buffer: DeviceBuffer): void {
+    if (this.#closed) return;
     this.#valuesOf(buffer);
     this.#buffers.delete(buffer);
     this.#bytes -= buffer.byteLength;
@@ -101,6 +103,7 @@ export class ReferenceDevice implements Device {
   trim(): void {}
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#buffers.clear();
     this.#programs.clear();
     this.#bytes = 0;
