@@ -1,0 +1,154 @@
+// The Device contract itself: memory, transfers, order of commands, errors.
+import { describe, expect, it } from 'vitest';
+import type { Device, DeviceBuffer } from '../device.js';
+import type { DType } from '../dtype.js';
+import { DmpoError } from '../errors.js';
+import type { Kernel } from '../kernel.js';
+import { openDevice } from '../open-device.js';
+import { expectSameBits } from '../testing/allclose.js';
+import { deviceNames, useDevice } from '../testing/devices.js';
+import { ExpressionBuilder } from '../testing/expression-builder.js';
+import { normals } from '../testing/random-data.js';
+
+const scale = new ExpressionBuilder([4]);
+const double: Kernel = {
+  kind: 'map',
+  inputs: ['float32'],
+  scalars: [],
+  shape: [4],
+  expression: scale.build(scale.apply('add', scale.load(0), scale.load(0))),
+};
+
+describe.each([...deviceNames, 'reference' as const])('device %s', (name) => {
+  const device = useDevice(name);
+
+  it('says what it is', () => {
+    expect(device().name).toBe(name);
+    expect(device().description.length).toBeGreaterThan(0);
+  });
+
+  it('keeps data of every dtype as it was written', async () => {
+    const arrays: [DType, ArrayLike<number>][] = [
+      ['float32', [0, -0, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 1e-30, -3e38].map(Math.fround)],
+      ['int32', [0, -1, 2 ** 31 - 1, -(2 ** 31), 16777217]],
+      ['uint32', [0, 1, 2 ** 32 - 1, 2 ** 31, 16777217]],
+      ['bool', [0, 1, 1, 0]],
+    ];
+    for (const [dtype, data] of arrays) {
+      const buffer = device().allocate(4 * data.length);
+      device().write(buffer, dtype, data);
+      expectSameBits(await device().read(buffer, dtype, data.length), data, dtype);
+      expect(await device().read(buffer, dtype, 2)).toHaveLength(2);
+      device().free(buffer);
+    }
+  });
+
+  it('stores any non-zero number as true', async () => {
+    const buffer = device().allocate(16);
+    device().write(buffer, 'bool', [0, 2, -0.5, 0]);
+    expect(Array.from(await device().read(buffer, 'bool', 4))).toEqual([0, 1, 1, 0]);
+    device().free(buffer);
+  });
+
+  it('reads back typed arrays that later commands leave alone', async () => {
+    const buffer = device().allocate(16);
+    device().write(buffer, 'float32', [1, 2, 3, 4]);
+    const read = await device().read(buffer, 'float32', 4);
+    device().write(buffer, 'float32', [5, 6, 7, 8]);
+    expect(Array.from(read)).toEqual([1, 2, 3, 4]);
+    device().free(buffer);
+  });
+
+  it('poisons new memory, also memory that was used before', async () => {
+    for (let round = 0; round < 3; round++) {
+      const buffer = device().allocate(4 * 1000);
+      expect(Array.from(await device().read(buffer, 'float32', 1000)).every(Number.isNaN)).toBe(true);
+      device().write(buffer, 'float32', normals(round, 1000));
+      device().free(buffer);
+    }
+  });
+
+  it('counts buffers, bytes and their peak', () => {
+    const before = device().memory();
+    const first = device().allocate(4000);
+    const second = device().allocate(8);
+    const both = device().memory();
+    expect(both.buffers).toBe(before.buffers + 2);
+    expect(both.bytes).toBe(before.bytes + 4008);
+    expect(both.peakBytes).toBeGreaterThanOrEqual(both.bytes);
+    expect(both.reservedBytes).toBeGreaterThanOrEqual(both.bytes);
+    device().free(first);
+    device().free(second);
+    const after = device().memory();
+    expect(after.buffers).toBe(before.buffers);
+    expect(after.bytes).toBe(before.bytes);
+    expect(after.peakBytes).toBe(both.peakBytes);
+  });
+
+  it('refuses to free twice, or to use what was freed', () => {
+    const buffer = device().allocate(16);
+    device().free(buffer);
+    expect(() => device().free(buffer)).toThrow(DmpoError);
+    expect(() => device().write(buffer, 'float32', [1])).toThrow(DmpoError);
+  });
+
+  it('gives buffers that do not overlap', async () => {
+    const buffers = [4, 4, 12, 20, 400, 4, 64].map((byteLength) => device().allocate(byteLength));
+    buffers.forEach((buffer, i) => {
+      device().write(buffer, 'int32', new Array(buffer.byteLength / 4).fill(i));
+    });
+    for (const [i, buffer] of buffers.entries()) {
+      const elements = buffer.byteLength / 4;
+      expect(Array.from(await device().read(buffer, 'int32', elements))).toEqual(new Array(elements).fill(i));
+    }
+    for (const buffer of buffers.toReversed()) device().free(buffer);
+  });
+
+  it('runs writes and commands in order', async () => {
+    const [a, b, c] = [0, 1, 2].map(() => device().allocate(16));
+    device().write(a, 'float32', [1, 2, 3, 4]);
+    device().submit([command([a], [b]), command([b], [c])]);
+    device().write(a, 'float32', [10, 20, 30, 40]);
+    device().submit([command([a], [b])]);
+    await device().finish();
+    expect(Array.from(await device().read(c, 'float32', 4))).toEqual([4, 8, 12, 16]);
+    expect(Array.from(await device().read(b, 'float32', 4))).toEqual([20, 40, 60, 80]);
+    for (const buffer of [a, b, c]) device().free(buffer);
+  });
+
+  it('reports progress while it prepares', async () => {
+    const seen: [number, number][] = [];
+    await device().prepare([double, double], (done, total) => seen.push([done, total]));
+    expect(seen.at(-1)).toEqual([2, 2]);
+  });
+
+  it('still works after trim', async () => {
+    const kept = filled(device(), [1, 2, 3, 4]);
+    device().free(device().allocate(1 << 20));
+    device().trim();
+    const output = device().allocate(16);
+    device().submit([command([kept], [output])]);
+    expect(Array.from(await device().read(output, 'float32', 4))).toEqual([2, 4, 6, 8]);
+    device().free(kept);
+    device().free(output);
+  });
+
+  it('opens more than once', async () => {
+    const other = await openDevice(name);
+    const buffer = filled(other, [1, 2, 3, 4]);
+    const output = other.allocate(16);
+    other.submit([command([buffer], [output])]);
+    expect(Array.from(await other.read(output, 'float32', 4))).toEqual([2, 4, 6, 8]);
+    await other.close();
+  });
+});
+
+function command(inputs: DeviceBuffer[], outputs: DeviceBuffer[]) {
+  return { kernel: double, inputs, outputs, scalars: [] };
+}
+
+function filled(device: Device, data: number[]): DeviceBuffer {
+  const buffer = device.allocate(4 * data.length);
+  device.write(buffer, 'float32', data);
+  return buffer;
+}

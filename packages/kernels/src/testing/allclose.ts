@@ -1,0 +1,48 @@
+/** Comparison of arrays with a message that names the worst element. */
+
+import { expect } from 'vitest';
+
+/** Largest absolute difference allowed at element i. */
+export type Tolerance = (expected: number, i: number) => number;
+
+/** Fails unless every element lies within its tolerance. NaN equals NaN, and infinities themselves; `what` names the arrays. */
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: Tolerance,
+  what: string,
+): void {
+  expect(actual.length, `length of ${what}`).toBe(expected.length);
+  let worst = -1;
+  let worstRatio = 1;
+  let failures = 0;
+  for (let i = 0; i < expected.length; i++) {
+    if (Object.is(actual[i], expected[i]) || actual[i] === expected[i]) continue;
+    const difference = Math.abs(actual[i] - expected[i]);
+    const allowed = tolerance(expected[i], i);
+    if (difference <= allowed) continue;
+    failures++;
+    // A NaN is worse than any number.
+    const ratio = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference / allowed;
+    if (worst < 0 || ratio > worstRatio) {
+      worst = i;
+      worstRatio = ratio;
+    }
+  }
+  if (worst < 0) return;
+  const allowed = tolerance(expected[worst], worst);
+  expect.fail(
+    `${what}: ${failures} of ${expected.length} elements differ. Worst is element ${worst}: ` +
+      `${actual[worst]} instead of ${expected[worst]}, which may differ by ${allowed.toExponential(2)}.`,
+  );
+}
+
+/** Fails unless both hold the same bits. */
+export function expectSameBits(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  expect(actual.length, `length of ${what}`).toBe(expected.length);
+  for (let i = 0; i < expected.length; i++) {
+    if (!Object.is(actual[i], expected[i])) {
+      expect.fail(`${what}: element ${i} is ${actual[i]} and not ${expected[i]} to the bit.`);
+    }
+  }
+}

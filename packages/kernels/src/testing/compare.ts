@@ -1,0 +1,32 @@
+/** The check that every kernel passes on every device: close to the reference, and the same bits every time. */
+
+import type { Device } from '../device.js';
+import type { HostArray } from '../dtype.js';
+import { type Kernel, kernelKey, kernelOutputs } from '../kernel.js';
+import { ReferenceDevice } from '../reference/reference-device.js';
+import { expectClose, expectSameBits } from './allclose.js';
+import { runKernel } from './run-kernel.js';
+import { roundingTolerances } from './tolerance.js';
+
+/** float64, with poisoned memory. */
+export const reference = new ReferenceDevice({ poison: true });
+
+/** Runs the kernel on both devices, compares, and returns the device's outputs. Integer outputs must be equal. */
+export async function expectMatchesReference(
+  device: Device,
+  kernel: Kernel,
+  inputs: readonly ArrayLike<number>[],
+  scalars: readonly number[] = [],
+): Promise<HostArray[]> {
+  const expected = await runKernel(reference, kernel, inputs, scalars);
+  const tolerances = await roundingTolerances(reference, kernel, inputs, scalars, expected);
+  const actual = await runKernel(device, kernel, inputs, scalars);
+  const again = await runKernel(device, kernel, inputs, scalars);
+  kernelOutputs(kernel).forEach(({ dtype }, output) => {
+    const what = `output ${output} of ${kernelKey(kernel)}`;
+    const tolerance = dtype === 'float32' ? tolerances[output] : () => 0;
+    expectClose(actual[output], expected[output], tolerance, what);
+    expectSameBits(again[output], actual[output], `repetition, ${what}`);
+  });
+  return actual;
+}
