@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Device, DeviceName } from '../device.js';
-import { openDevice } from '../open-device.js';
+import { openDevice } from '../index.js';
 
 export const deviceNames: readonly DeviceName[] = ['cpu'];
 

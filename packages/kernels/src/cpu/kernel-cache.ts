@@ -1,0 +1,87 @@
+/** Kernels that are compiled and in memory, found by identity, or by key where an equal kernel was compiled before. */
+
+import { type Kernel, kernelInputElements, kernelKey, kernelOutputs } from '../kernel.js';
+import { compileKernel, type InPlace } from './kernels.js';
+import type { DeviceMemory } from './memory.js';
+
+export interface LoadedKernel {
+  readonly opcode: number;
+  /** Where its words are; undefined if there is nothing to compute. */
+  readonly address?: number;
+  readonly scratchBytes: number;
+  readonly threadBytes: number;
+  /** Words of a command. */
+  readonly scalarsAt: number;
+  readonly commandWords: number;
+  /** What each buffer of a command must have at least. */
+  readonly inputElements: readonly number[];
+  readonly outputElements: readonly number[];
+}
+
+/** As assembly/command.ts says. */
+const KERNEL_HEADER_WORDS = 2;
+export const COMMAND_HEADER_WORDS = 4;
+export const VECTOR_WORDS = 4;
+
+export class KernelCache {
+  readonly #memory: DeviceMemory;
+  readonly #threads: number;
+  readonly #byKey = new Map<string, LoadedKernel>();
+  #byIdentity = new WeakMap<Kernel, Map<string, LoadedKernel>>();
+
+  constructor(memory: DeviceMemory, threads: number) {
+    this.#memory = memory;
+    this.#threads = threads;
+  }
+
+  /** The kernel as it runs on buffers of which those of `inPlace` are the same. */
+  load(kernel: Kernel, inPlace: InPlace): LoadedKernel {
+    const aliases = inPlace.length === 0 ? '' : inPlace.join(';');
+    let variants = this.#byIdentity.get(kernel);
+    if (variants === undefined) {
+      variants = new Map();
+      this.#byIdentity.set(kernel, variants);
+    }
+    const known = variants.get(aliases);
+    if (known !== undefined) return known;
+    const key = `${aliases} ${kernelKey(kernel)}`;
+    const loaded = this.#byKey.get(key) ?? this.#compile(kernel, inPlace);
+    this.#byKey.set(key, loaded);
+    variants.set(aliases, loaded);
+    return loaded;
+  }
+
+  /** Forgets all kernels and gives their memory back. */
+  clear(): void {
+    for (const { address } of this.#byKey.values()) if (address !== undefined) this.#memory.free(address);
+    this.#byKey.clear();
+    this.#byIdentity = new WeakMap();
+  }
+
+  #compile(kernel: Kernel, inPlace: InPlace): LoadedKernel {
+    const outputElements = kernelOutputs(kernel).map(({ elements }) => elements);
+    const pointers = kernel.inputs.length + outputElements.length;
+    const scalarsAt = roundUp(COMMAND_HEADER_WORDS + pointers, VECTOR_WORDS);
+    const buffers = {
+      scalarsAt,
+      commandWords: scalarsAt + VECTOR_WORDS * kernel.scalars.length,
+      inputElements: kernelInputElements(kernel),
+      outputElements,
+    };
+    const code = compileKernel(kernel, this.#threads, inPlace);
+    if (code === undefined) return { opcode: 0, scratchBytes: 0, threadBytes: 0, ...buffers };
+
+    const { opcode, sizes, program, scratchBytes, threadBytes } = code;
+    const programAt = roundUp(KERNEL_HEADER_WORDS + sizes.length, VECTOR_WORDS);
+    const address = this.#memory.allocate(4 * (programAt + (program?.words.length ?? 0)));
+    const { words } = this.#memory;
+    const outputsByte = 4 * (COMMAND_HEADER_WORDS + kernel.inputs.length);
+    words.set([program ? address + 4 * programAt : 0, outputsByte, ...sizes], address / 4);
+    if (program !== undefined) words.set(program.words, address / 4 + programAt);
+    return { opcode, address, scratchBytes, threadBytes, ...buffers };
+  }
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}
