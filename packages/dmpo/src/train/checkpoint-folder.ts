@@ -1,13 +1,11 @@
-/** Checkpoints as folders `checkpoint-STEP/`, each complete or absent whatever happens while it is written. Node only. */
+/** Checkpoints as folders `checkpoint-STEP/`. Node only. */
 
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DmpoError } from '@dmpo/core';
+import { removeFolder, removeUnfinished, writeFolder } from '../atomic-folder.js';
 import { openOutputFolder } from '../output-folder.js';
 import { type CheckpointFiles, type CheckpointStorage, checkpointName } from './checkpoint-storage.js';
-
-/** What a folder that is being written, or about to be removed, is called; never the name of a checkpoint. */
-const unfinished = '.unfinished';
 
 export class CheckpointFolder implements CheckpointStorage {
   private constructor(
@@ -22,33 +20,25 @@ export class CheckpointFolder implements CheckpointStorage {
    */
   static async open(folder: string, { keep = 3 } = {}): Promise<CheckpointFolder> {
     await openOutputFolder(folder);
-    const leftovers = (await readdir(folder)).filter((name) => name.endsWith(unfinished));
-    await Promise.all(leftovers.map((name) => rm(join(folder, name), { recursive: true, force: true })));
+    await removeUnfinished(folder);
     return new CheckpointFolder(folder, keep);
   }
 
   /**
-   * Files are written and flushed under a temporary name, and the folder renamed: a crash at any moment leaves the earlier
-   * checkpoints as they were.
+   * A crash at any moment leaves the earlier checkpoints as they were.
    * @throws `CHECKPOINT_FAILED` when the disk refuses
    */
   async save(step: number, files: CheckpointFiles): Promise<string> {
     const name = checkpointName(step);
-    const target = join(this.folder, name);
-    const temporary = target + unfinished;
+    const path = join(this.folder, name);
     try {
-      await rm(temporary, { recursive: true, force: true });
-      await mkdir(temporary);
-      for (const [file, bytes] of files) await writeFlushed(join(temporary, file), bytes);
-      await flush(temporary);
-      await this.replace(target, temporary);
-      await this.prune();
-      await flush(this.folder);
+      await writeFolder(path, files);
+      const steps = await this.steps();
+      for (const old of steps.slice(0, Math.max(0, steps.length - this.keep))) await this.remove(old);
     } catch (cause) {
-      await rm(temporary, { recursive: true, force: true });
       throw new DmpoError(
         'CHECKPOINT_FAILED',
-        `${target} could not be written: ${cause instanceof Error ? cause.message : cause}.`,
+        `${path} could not be written: ${cause instanceof Error ? cause.message : cause}.`,
         'Earlier checkpoints are intact. Free some disk space or choose another output folder, then resume.',
         { cause },
       );
@@ -82,42 +72,8 @@ export class CheckpointFolder implements CheckpointStorage {
     }
   }
 
-  /** Gives the finished folder its name. One folder cannot be renamed onto another, so an earlier one steps aside first. */
-  private async replace(target: string, finished: string): Promise<void> {
-    const aside = `${target}.replaced${unfinished}`;
-    const exists = (await readdir(this.folder)).includes(basename(target));
-    if (exists) await rename(target, aside);
-    await rename(finished, target);
-    if (exists) await rm(aside, { recursive: true, force: true });
-  }
-
-  private async prune(): Promise<void> {
-    const steps = await this.steps();
-    for (const step of steps.slice(0, Math.max(0, steps.length - this.keep))) {
-      const path = join(this.folder, checkpointName(step));
-      await rename(path, path + unfinished);
-      await rm(path + unfinished, { recursive: true, force: true });
-    }
-  }
-}
-
-async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes the entries of a folder durable, where the platform can open folders. */
-async function flush(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+  /** Removes one checkpoint. */
+  async remove(step: number): Promise<void> {
+    await removeFolder(join(this.folder, checkpointName(step)));
   }
 }

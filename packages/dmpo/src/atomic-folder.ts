@@ -1,0 +1,68 @@
+/** Folders that are complete or absent, whatever happens while they are written. Node only. */
+
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Ends the name of a folder that is being written or removed. */
+const unfinished = '.unfinished';
+
+/**
+ * Writes and flushes the files under a temporary name, then renames the folder; one of that name is replaced. After a failure or
+ * a crash an earlier folder is as it was.
+ */
+export async function writeFolder(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const temporary = folder + unfinished;
+  try {
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary);
+    for (const [name, bytes] of files) await writeFlushed(join(temporary, name), bytes);
+    await flush(temporary);
+    await replace(folder, temporary);
+    await flush(dirname(folder));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Removes a folder such that it is never seen half empty. */
+export async function removeFolder(folder: string): Promise<void> {
+  await rename(folder, folder + unfinished);
+  await rm(folder + unfinished, { recursive: true, force: true });
+}
+
+/** Removes what an interrupted run left unfinished in `parent`. */
+export async function removeUnfinished(parent: string): Promise<void> {
+  const leftovers = (await readdir(parent)).filter((name) => name.endsWith(unfinished));
+  await Promise.all(leftovers.map((name) => rm(join(parent, name), { recursive: true, force: true })));
+}
+
+/** One folder cannot be renamed onto another, so an earlier one steps aside first. */
+async function replace(folder: string, finished: string): Promise<void> {
+  const aside = `${folder}.replaced${unfinished}`;
+  const exists = (await readdir(dirname(folder))).includes(basename(folder));
+  if (exists) await rename(folder, aside);
+  await rename(finished, folder);
+  if (exists) await rm(aside, { recursive: true, force: true });
+}
+
+async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes the entries of a folder durable, where the platform can open folders. */
+async function flush(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,63 @@
+/** Samples of every prompt from fixed seeds, for comparisons between models. */
+
+import type { UNet2DModel } from '../models/unet-2d-model.js';
+import { sample } from '../pipelines/sample.js';
+import type { DDIMScheduler } from '../schedulers/ddim-scheduler.js';
+
+export interface DrawSamplesOptions {
+  /** Class label of each sample. */
+  readonly labels: readonly number[];
+  /** Sample i is drawn from seed + i: two models asked for the same labels and seed start from the same noise. */
+  readonly seed: number;
+  /** Denoising steps. */
+  readonly steps: number;
+  /** 1 is none. */
+  readonly guidanceScale: number;
+  /** Images computed at once. Default 20. */
+  readonly batch?: number;
+  /** Aborting it rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every denoising step with the share of all work that is done. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** Draws [labels, height, width, channels] with values in [-1, 1]. The model's last class means "no prompt". */
+export async function drawSamples(
+  model: UNet2DModel,
+  scheduler: DDIMScheduler,
+  options: DrawSamplesOptions,
+): Promise<Float32Array> {
+  const { labels, seed, steps, guidanceScale, batch = 20, signal, onProgress } = options;
+  const parts: Float32Array[] = [];
+  for (let start = 0; start < labels.length; start += batch) {
+    const classLabels = labels.slice(start, start + batch);
+    using images = await sample(model, scheduler, {
+      classLabels,
+      seeds: classLabels.map((_, index) => seed + start + index),
+      steps,
+      guidanceScale,
+      nullClass: (model.config.num_class_embeds ?? 1) - 1,
+      onProgress: (step) => onProgress?.((start + (classLabels.length * step) / steps) / labels.length),
+    });
+    parts.push(Float32Array.from(await images.data()));
+    // Signals and timers have their turn between batches.
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+  }
+  return concatenated(parts);
+}
+
+/** Every prompt once for each seed: 0, 1, ..., prompts - 1, 0, 1, ... */
+export function everyPrompt(prompts: number, samplesPerPrompt: number): number[] {
+  return Array.from({ length: prompts * samplesPerPrompt }, (_, index) => index % prompts);
+}
+
+function concatenated(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}

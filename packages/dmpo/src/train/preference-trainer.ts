@@ -1,0 +1,137 @@
+/** Preference fine-tuning: a model learns to denoise winners better than losers, measured against a frozen copy of itself. */
+
+import { concat, type Generator, type Tensor, tensor } from '@dmpo/core';
+import { parseConfig } from '../config.js';
+import type { PreferenceSet } from '../data/preference-set.js';
+import { denoisingErrors, denoisingTarget } from '../losses/denoising-errors.js';
+import { diffusionDpoLoss } from '../losses/diffusion-dpo.js';
+import { dmpoLoss } from '../losses/dmpo.js';
+import type { PairErrors, PreferenceErrors } from '../losses/preference-logits.js';
+import type { PreferenceLossResult } from '../losses/preference-loss.js';
+import { UNet2DModel } from '../models/unet-2d-model.js';
+import type { NoiseScheduler } from '../schedulers/noise-scheduler.js';
+import { fingerprint, safetensorsOf } from './checkpoint-files.js';
+import { type PreferenceTrainerConfig, type PreferenceTrainerOptions, preferenceSchema } from './config.js';
+import { checkImagesFit, type MicroBatch, Trainer } from './trainer.js';
+
+export interface PreferenceTrainerParts {
+  /** The policy. Its present weights are also the reference, unless one is given. */
+  readonly model: UNet2DModel;
+  /** Its noise schedule and prediction type are those that the model was trained with. */
+  readonly scheduler: NoiseScheduler;
+  readonly preferences: PreferenceSet;
+  /** What the policy is held against; never changed. Default: a copy of the model as it is now. */
+  readonly reference?: UNet2DModel;
+  /** A loss of one's own, in place of `config.loss`; see `preferenceLoss`. */
+  readonly preferenceLoss?: (errors: PreferenceErrors) => PreferenceLossResult;
+}
+
+/**
+ * Fine-tunes on pairs, in the manner of Diffusion-DPO (arXiv 2311.12908): both members of a pair get the same timestep and the same
+ * noise; winners and losers go through the policy as one batch, and through the reference as another, at the same precision.
+ */
+export class PreferenceTrainer extends Trainer<PreferenceTrainerConfig> {
+  readonly preferences: PreferenceSet;
+  readonly reference: UNet2DModel;
+  readonly #loss: (errors: PreferenceErrors) => PreferenceLossResult;
+  #fingerprints: Promise<Record<string, string>> | undefined;
+
+  /** @throws `UNKNOWN_CONFIG_KEY`, `UNSUPPORTED_CONFIG_VALUE`, `BATCH_TOO_LARGE`, `SHAPE_MISMATCH`, `BAD_ARGUMENT` */
+  constructor(parts: PreferenceTrainerParts, options: PreferenceTrainerOptions = {}) {
+    const { model, scheduler, preferences } = parts;
+    super(
+      'preference',
+      model,
+      scheduler,
+      parseConfig(preferenceSchema, options, 'PreferenceTrainer'),
+      preferences.length,
+    );
+    checkImagesFit(model, preferences.images, preferences.images.prompts.length);
+    this.preferences = preferences;
+    this.reference = parts.reference ?? frozenCopy(model);
+    this.#loss = parts.preferenceLoss ?? ((errors) => configuredLoss(errors, this.config));
+  }
+
+  override get prompts(): readonly string[] {
+    return this.preferences.images.prompts;
+  }
+
+  override get imagesPerStep(): number {
+    return 2 * this.config.batch * this.config.accumulation;
+  }
+
+  protected override microBatch(items: readonly number[], random: Generator): MicroBatch {
+    const { scheduler, preferences } = this;
+    const pairs = items.length;
+    const clean = tensor(preferences.gather(items), [2 * pairs, ...preferences.images.shape]);
+    const timesteps = twice(random.integers(0, scheduler.config.num_train_timesteps, [pairs]));
+    const noise = twice(random.normal([pairs, ...preferences.images.shape]));
+    const labels = Int32Array.from(items, (pair) => preferences.labelOf(pair));
+    const classLabels = twice(tensor(labels, [pairs]));
+
+    const noisy = scheduler.addNoise(clean, noise, timesteps);
+    const target = denoisingTarget(scheduler, clean, noise, timesteps);
+    const errors = (model: UNet2DModel): Tensor =>
+      denoisingErrors(model.forward(noisy, timesteps, { classLabels }), target);
+    const policy = errors(this.model);
+    const reference = errors(this.reference).detach();
+    const { loss, perPair, metrics } = this.#loss({
+      policy: pairErrors(policy),
+      reference: pairErrors(reference),
+    });
+    return {
+      loss,
+      perItem: perPair,
+      metrics: { ...metrics, denoisingError: policy.mean(), referenceError: reference.mean() },
+    };
+  }
+
+  protected override nameOf(item: number): string {
+    return this.preferences.nameOf(item);
+  }
+
+  protected override fingerprints(): Promise<Record<string, string>> {
+    this.#fingerprints ??= this.#computeFingerprints();
+    return this.#fingerprints;
+  }
+
+  async #computeFingerprints(): Promise<Record<string, string>> {
+    const { images, pairs } = this.preferences;
+    const { pixels } = images;
+    return {
+      data: fingerprint(new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.byteLength)),
+      pairs: fingerprint(new TextEncoder().encode(JSON.stringify(pairs))),
+      reference: fingerprint(await safetensorsOf(this.reference.stateDict())),
+    };
+  }
+}
+
+function frozenCopy(model: UNet2DModel): UNet2DModel {
+  const copy = new UNet2DModel(model.config);
+  copy.copyFrom(model);
+  return copy;
+}
+
+function configuredLoss(
+  errors: PreferenceErrors,
+  { loss, alpha, beta }: PreferenceTrainerConfig,
+): PreferenceLossResult {
+  switch (loss) {
+    case 'dmpo':
+      return dmpoLoss(errors, { alpha, beta });
+    case 'diffusion-dpo':
+      return diffusionDpoLoss(errors, { beta });
+    default:
+      return loss satisfies never;
+  }
+}
+
+/** The same for the winners and for the losers: [pairs, ...] -> [2 * pairs, ...]. */
+function twice(values: Tensor): Tensor {
+  return concat([values, values], 0);
+}
+
+function pairErrors(errors: Tensor): PairErrors {
+  const [winner, loser] = errors.split(2, 0) as [Tensor, Tensor];
+  return { winner, loser };
+}

@@ -1,0 +1,292 @@
+/** What both trainers are: a model, its optimiser and moving average, one step at a time, and everything a checkpoint needs. */
+
+import { concat, DmpoError, Generator, grad, optim, realize, stack, type Tensor } from '@dmpo/core';
+import type { ImageSet } from '../data/image-set.js';
+import type { UNet2DModel } from '../models/unet-2d-model.js';
+import type { NoiseScheduler } from '../schedulers/noise-scheduler.js';
+import { jsonOf, parseJson, parseTensors, safetensorsOf, type Tensors } from './checkpoint-files.js';
+import type { CheckpointFiles } from './checkpoint-storage.js';
+import type { TrainerConfig } from './config.js';
+import { DataOrder } from './data-order.js';
+import { runTraining, type TrainingOptions, type TrainingOutcome } from './training-loop.js';
+
+/** Numbers of one optimiser step: `loss`, `gradientNorm`, `learningRate`, and what the trainer measures besides. */
+export type StepMetrics = Readonly<Record<string, number>>;
+
+export interface StepReport {
+  readonly metrics: StepMetrics;
+  /** What was in the step's batch, with each item's own loss. */
+  readonly items: readonly { readonly name: string; readonly loss: number }[];
+}
+
+/** The graph of one micro-batch. */
+export interface MicroBatch {
+  /** Scalar to be minimised. */
+  readonly loss: Tensor;
+  /** The loss of each item, [items]. */
+  readonly perItem: Tensor;
+  /** Scalars to be reported. */
+  readonly metrics: Readonly<Record<string, Tensor>>;
+}
+
+/** Tensors that a micro-batch may draw: each micro-batch has that many streams of random numbers of its own. */
+const streamsPerMicroBatch = 8;
+
+/** Settings that a resumed run may change without becoming another run. */
+const resumable = new Set(['checkpointEvery']);
+
+export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
+  /** Moving average of the model's parameters; the parameters themselves with an `emaDecay` of 0. */
+  readonly ema: optim.ExponentialMovingAverage;
+  readonly #optimizer: optim.AdamW;
+  readonly #learningRate: optim.Schedule;
+  readonly #order: DataOrder;
+  #history: StepMetrics[] = [];
+
+  protected constructor(
+    /** Which trainer it is, in checkpoints. */
+    private readonly kind: string,
+    readonly model: UNet2DModel,
+    readonly scheduler: NoiseScheduler,
+    readonly config: Config,
+    items: number,
+  ) {
+    const { seed, batch, learningRate, weightDecay, emaDecay } = config;
+    const parameters = model.parameters();
+    this.#order = new DataOrder(seed, items, batch);
+    this.#learningRate = learningRateSchedule(config);
+    this.#optimizer = new optim.AdamW(parameters, { learningRate, weightDecay });
+    this.ema = new optim.ExponentialMovingAverage(parameters, { decay: emaDecay });
+  }
+
+  /** The loss of some items, with the random numbers that belong to this micro-batch. */
+  protected abstract microBatch(items: readonly number[], random: Generator): MicroBatch;
+
+  /** What to call an item in a message. */
+  protected abstract nameOf(item: number): string;
+
+  /** What the class labels mean. */
+  abstract readonly prompts: readonly string[];
+
+  /** Images that one optimiser step looks at. */
+  abstract readonly imagesPerStep: number;
+
+  /** What must be the same for a checkpoint to be continued, besides the configuration: fingerprints by name. */
+  protected abstract fingerprints(): Promise<Record<string, string>>;
+
+  /** Optimiser steps taken. */
+  get step(): number {
+    return this.#history.length;
+  }
+
+  /** The metrics of every step so far. */
+  get history(): readonly StepMetrics[] {
+    return this.#history;
+  }
+
+  /**
+   * Trains until `config.steps` steps are taken, or the signal aborts.
+   * @throws `NON_FINITE` naming the step, the items and the last good checkpoint
+   */
+  train(options: TrainingOptions = {}): Promise<TrainingOutcome> {
+    return runTraining(this, options);
+  }
+
+  /** Takes one optimiser step over `accumulation` micro-batches. */
+  async runStep(): Promise<StepReport> {
+    const { accumulation, seed, maxGradientNorm } = this.config;
+    const learningRate = this.#learningRate(this.step);
+    const parameters = this.model.parameters();
+    const reports: MicroBatchReport[] = [];
+    let sum: Tensors | undefined;
+    for (let micro = 0; micro < accumulation; micro++) {
+      const index = this.step * accumulation + micro;
+      const items = await this.#order.items(index);
+      const random = new Generator(seed, index * streamsPerMicroBatch);
+      const graph = this.microBatch(items, random);
+      const loss = accumulation === 1 ? graph.loss : graph.loss.div(accumulation);
+      const grads = grad(loss, parameters);
+      const names = items.map((item) => this.nameOf(item));
+      reports.push(new MicroBatchReport(graph, names));
+      if (accumulation === 1) sum = grads;
+      else {
+        const before: Tensors | undefined = sum;
+        sum = before === undefined ? grads : added(before, grads);
+        realize(...sum.values(), ...reports.map(({ numbers }) => numbers));
+        disposeAll(before);
+      }
+    }
+    const { grads, norm } = optim.clipByGlobalNorm(sum ?? new Map(), maxGradientNorm);
+    this.#optimizer.step(grads, {
+      learningRate,
+      realize: [norm, ...reports.map(({ numbers }) => numbers)],
+      followers: [this.ema],
+    });
+    disposeAll(sum);
+    const read = await Promise.all(reports.map((report) => report.read()));
+    const metrics = {
+      ...meanOf(read.map((report) => report.metrics)),
+      gradientNorm: await norm.item(),
+      learningRate,
+    };
+    norm.dispose();
+    this.#history.push(metrics);
+    return { metrics, items: read.flatMap((report) => report.items) };
+  }
+
+  /** Everything that {@link resume} needs, and the model as others can read it: `model.safetensors` beside its configuration. */
+  async checkpoint(): Promise<CheckpointFiles> {
+    const state = {
+      kind: this.kind,
+      step: this.step,
+      config: this.config,
+      fingerprints: await this.fingerprints(),
+    };
+    return new Map([
+      ['model.safetensors', await safetensorsOf(this.model.stateDict())],
+      ['ema.safetensors', await safetensorsOf(this.ema.state())],
+      ['optimizer.safetensors', await safetensorsOf(this.#optimizer.state())],
+      ['state.json', jsonOf(state)],
+      ['metrics.json', jsonOf(this.#history)],
+      ['config.json', jsonOf(this.model.config)],
+      ['scheduler_config.json', jsonOf(this.scheduler.config)],
+      ['prompts.json', jsonOf(this.prompts)],
+    ]);
+  }
+
+  /**
+   * Continues where {@link checkpoint} was taken; the steps that follow are bit for bit those of the uninterrupted run.
+   * @throws `RESUME_MISMATCH` naming what differs, `BAD_CHECKPOINT` for a missing or damaged file
+   */
+  async resume(files: CheckpointFiles): Promise<void> {
+    const state = parseJson(files, 'state.json') as Partial<{
+      kind: string;
+      config: Record<string, unknown>;
+      fingerprints: Record<string, string>;
+    }>;
+    const before = { kind: state.kind, ...state.config, ...state.fingerprints };
+    const now = { kind: this.kind, ...this.config, ...(await this.fingerprints()) };
+    const different = Object.keys({ ...before, ...now }).filter(
+      (key) => !resumable.has(key) && Reflect.get(before, key) !== Reflect.get(now, key),
+    );
+    if (different.length > 0) {
+      const changes = different.map(
+        (key) => `${key} was ${Reflect.get(before, key)} and is ${Reflect.get(now, key)}`,
+      );
+      throw new DmpoError(
+        'RESUME_MISMATCH',
+        `The checkpoint belongs to another run: ${changes.join('; ')}.`,
+        'Resume with the settings, the data and the base model of the first run, or start a new run in another folder.',
+      );
+    }
+    const tensors = ['model', 'ema', 'optimizer'].map((name) => parseTensors(files, `${name}.safetensors`));
+    const history = parseJson(files, 'metrics.json') as StepMetrics[];
+    const [model, ema, optimizer] = tensors as [Tensors, Tensors, Tensors];
+    this.model.load(model);
+    await this.ema.load(ema);
+    await this.#optimizer.load(optimizer);
+    this.#history = history;
+  }
+
+  /** Frees the optimiser's and the average's memory; the model stays. */
+  dispose(): void {
+    this.#optimizer.dispose();
+    this.ema.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** A micro-batch's numbers in one tensor, so that reading them waits once. */
+class MicroBatchReport {
+  readonly numbers: Tensor;
+  readonly #names: readonly string[];
+
+  constructor(
+    { loss, perItem, metrics }: MicroBatch,
+    private readonly items: readonly string[],
+  ) {
+    this.#names = ['loss', ...Object.keys(metrics)];
+    this.numbers = concat(
+      [
+        stack(
+          [loss, ...Object.values(metrics)].map((metric) => metric.reshape([])),
+          0,
+        ),
+        perItem,
+      ],
+      0,
+    );
+  }
+
+  async read(): Promise<StepReport> {
+    const numbers = Array.from(await this.numbers.data());
+    this.numbers.dispose();
+    return {
+      metrics: Object.fromEntries(this.#names.map((name, index) => [name, numbers[index] ?? Number.NaN])),
+      items: this.items.map((name, index) => ({
+        name,
+        loss: numbers[this.#names.length + index] ?? Number.NaN,
+      })),
+    };
+  }
+}
+
+/** @throws `SHAPE_MISMATCH`, `BAD_ARGUMENT` when the model cannot be trained on these images */
+export function checkImagesFit(model: UNet2DModel, images: ImageSet, classes: number): void {
+  const { in_channels: channels, sample_size: sampleSize, num_class_embeds: available } = model.config;
+  const [height, width] = Array.isArray(sampleSize) ? sampleSize : [sampleSize, sampleSize];
+  const [imageHeight, imageWidth, imageChannels] = images.shape;
+  const sizeDiffers = height != null && (height !== imageHeight || width !== imageWidth);
+  if (channels !== imageChannels || sizeDiffers) {
+    throw new DmpoError(
+      'SHAPE_MISMATCH',
+      `The images are ${images.shape.join('x')}, the model takes ${height ?? 'any'}x${width ?? 'any'}x${channels}.`,
+      'Read the images at the size of the model, or change sample_size in its configuration.',
+    );
+  }
+  if ((available ?? 0) < classes) {
+    throw new DmpoError(
+      'BAD_ARGUMENT',
+      `The data needs ${classes} classes (one for each prompt, one for "no prompt"), the model has ${available ?? 0}.`,
+      `Use a model with num_class_embeds ${classes}.`,
+    );
+  }
+}
+
+function learningRateSchedule({
+  schedule,
+  learningRate,
+  warmUpSteps,
+  steps: totalSteps,
+}: TrainerConfig): optim.Schedule {
+  switch (schedule) {
+    case 'constant':
+      return optim.constantSchedule(learningRate, { warmUpSteps });
+    case 'linear':
+      return optim.linearSchedule(learningRate, { warmUpSteps, totalSteps });
+    case 'cosine':
+      return optim.cosineSchedule(learningRate, { warmUpSteps, totalSteps });
+    default:
+      return schedule satisfies never;
+  }
+}
+
+function added(a: Tensors, b: Tensors): Tensors {
+  return new Map([...a].map(([name, value]) => [name, value.add(b.get(name) ?? 0)]));
+}
+
+function disposeAll(tensors: Tensors | undefined): void {
+  for (const tensor of tensors?.values() ?? []) tensor.dispose();
+}
+
+function meanOf(metrics: readonly StepMetrics[]): StepMetrics {
+  return Object.fromEntries(
+    Object.keys(metrics[0] ?? {}).map((name) => [
+      name,
+      metrics.reduce((sum, values) => sum + (values[name] ?? Number.NaN), 0) / metrics.length,
+    ]),
+  );
+}
