@@ -159,11 +159,11 @@ describe.each(deviceNames)('map on %s', (name) => {
   it('keeps many values alive at once', async () => {
     const shape = [515];
     const e = new ExpressionBuilder(shape);
-    const powers = [e.load(0)];
-    for (let i = 1; i < 24; i++) powers.push(e.apply('sin', e.apply('add', powers[i - 1], e.constant(i))));
+    const x = e.load(0);
+    const waves = Array.from({ length: 24 }, (_, i) => e.apply('sin', e.apply('add', x, e.constant(i))));
     // Consumed in the order of their making, hence all alive before the first sum.
-    const sum = powers.reduce((total, value) => e.apply('add', total, value));
-    const kernel = mapKernel(shape, e.build(sum, powers[7]), 1);
+    const sum = waves.reduce((total, value) => e.apply('add', total, value));
+    const kernel = mapKernel(shape, e.build(sum, waves[7]), 1);
     await expectMatchesReference(device(), kernel, [normals(9, 515)]);
   });
 
