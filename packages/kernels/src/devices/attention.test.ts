@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference, reference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -34,8 +34,8 @@ const networkSizes: Sizes[] = [
   { batch: 1, heads: 1, queries: 9, keys: 300, headDim: 80, scale: 0.11 },
 ];
 
-describe.each(deviceNames)('attention on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('attention on %s', (label) => {
+  const device = useDevice(label);
 
   it('agrees for odd sizes', async () => {
     await forAll(cases, 50, async ({ seed, ...sizes }) => {
@@ -60,8 +60,8 @@ describe.each(deviceNames)('attention on %s', (name) => {
   });
 });
 
-describe.each(deviceNames)('attentionGrad on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('attentionGrad on %s', (label) => {
+  const device = useDevice(label);
 
   async function check(sizes: Sizes, seed: number): Promise<void> {
     const { kernel, inputs } = forward(sizes, seed);

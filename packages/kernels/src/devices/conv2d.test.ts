@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Conv2dGeometry, type Kernel, kernelInputElements, kernelOutputs } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { dot } from '../testing/dot.js';
 import { type EpilogueName, epilogueCase } from '../testing/epilogues.js';
 import { anyEpilogue, forAll, geometries, sameGeometry, seeds } from '../testing/properties.js';
@@ -27,8 +27,8 @@ const networkGeometries: [string, Conv2dGeometry][] = [
   ],
 ];
 
-describe.each(deviceNames)('convolutions on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('convolutions on %s', (label) => {
+  const device = useDevice(label);
 
   async function check(kind: Kind, geometry: Conv2dGeometry, epilogue: EpilogueName, seed: number) {
     const { batch } = geometry;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { GatherGradKernel, GatherKernel } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { integers, normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -11,8 +11,8 @@ import { runKernel } from '../testing/run-kernel.js';
 const inputs = ['float32', 'int32'] as const;
 const cases = fc.record({ rows: size(1, 40), columns: size(1, 40), count: size(1, 60), seed: seeds });
 
-describe.each(deviceNames)('gather on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('gather on %s', (label) => {
+  const device = useDevice(label);
 
   it('copies rows exactly, and gives NaN for a row outside the table', async () => {
     await forAll(cases, 50, async ({ seed, ...sizes }) => {
@@ -31,8 +31,8 @@ describe.each(deviceNames)('gather on %s', (name) => {
   });
 });
 
-describe.each(deviceNames)('gatherGrad on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('gatherGrad on %s', (label) => {
+  const device = useDevice(label);
 
   it('agrees, ignoring rows outside the table', async () => {
     await forAll(cases, 50, async ({ seed, ...sizes }) => {

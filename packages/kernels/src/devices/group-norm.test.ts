@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference, reference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -35,8 +35,8 @@ const networkSizes: Sizes[] = [
   { batch: 3, positions: 16, channels: 320, groups: 32, silu: true },
 ];
 
-describe.each(deviceNames)('groupNorm on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('groupNorm on %s', (label) => {
+  const device = useDevice(label);
 
   it('agrees for odd sizes, with and without SiLU, near and far from zero mean', async () => {
     await forAll(cases, 60, async ({ seed, offset, ...sizes }) => {
@@ -59,8 +59,8 @@ describe.each(deviceNames)('groupNorm on %s', (name) => {
   });
 });
 
-describe.each(deviceNames)('groupNormGrad on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('groupNormGrad on %s', (label) => {
+  const device = useDevice(label);
 
   async function check(sizes: Sizes, seed: number, offset: number): Promise<void> {
     const { kernel, inputs } = forward(sizes, seed, offset);

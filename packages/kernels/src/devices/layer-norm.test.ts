@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference, reference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -20,8 +20,8 @@ const networkSizes = [
   { rows: 300, channels: 8 },
 ];
 
-describe.each(deviceNames)('layerNorm on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('layerNorm on %s', (label) => {
+  const device = useDevice(label);
 
   it('agrees for odd sizes, near and far from zero mean', async () => {
     await forAll(cases, 60, async ({ rows, channels, seed, offset }) => {
@@ -36,8 +36,8 @@ describe.each(deviceNames)('layerNorm on %s', (name) => {
   });
 });
 
-describe.each(deviceNames)('layerNormGrad on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('layerNormGrad on %s', (label) => {
+  const device = useDevice(label);
 
   async function check(rows: number, channels: number, seed: number, offset: number): Promise<void> {
     const { kernel, inputs } = forward(rows, channels, seed, offset);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { MapKernel } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { forAll, seeds } from '../testing/properties.js';
 import { bits, integers, normals } from '../testing/random-data.js';
@@ -11,8 +11,8 @@ import { runKernel } from '../testing/run-kernel.js';
 import { readThroughView, viewCases } from '../testing/views.js';
 import { elementCount } from '../view.js';
 
-describe.each(deviceNames)('map on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('map on %s', (label) => {
+  const device = useDevice(label);
 
   it('reads broadcast, strided, reversed, transposed and padded views exactly', async () => {
     await forAll(fc.record({ views: viewCases(1), seed: seeds }), 150, async ({ views, seed }) => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { type EpilogueName, epilogueCase } from '../testing/epilogues.js';
 import { anyEpilogue, forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
@@ -35,8 +35,8 @@ const cases = (largest: number): fc.Arbitrary<Case> =>
     seed: seeds,
   });
 
-describe.each(deviceNames)('matmul on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('matmul on %s', (label) => {
+  const device = useDevice(label);
 
   async function check({ epilogue, seed, ...sizes }: Case): Promise<void> {
     const extra = epilogueCase(epilogue, [sizes.batch, sizes.m, sizes.n], seed);

@@ -6,8 +6,7 @@ import { kernelOutputs, type MapKernel } from '../kernel.js';
 import { type PointwiseOp, pointwiseOps } from '../pointwise.js';
 import { randomBits, randomNormal, randomUniform } from '../portable/random.js';
 import { expectClose } from '../testing/allclose.js';
-import { reference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { bits, normals, spread } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -187,8 +186,8 @@ const tests: Record<PointwiseOp, readonly OperationTest[]> = {
   randomNormal: [random(randomNormal)],
 };
 
-describe.each([...deviceNames, 'reference' as const])('pointwise operations on %s', (name) => {
-  const device = name === 'reference' ? () => reference : useDevice(name);
+describe.each([...deviceLabels, 'reference'])('pointwise operations on %s', (label) => {
+  const device = useDevice(label);
 
   it.each(pointwiseOps)('%s', async (op) => {
     for (const test of tests[op]) await check(device(), op, test);

@@ -4,7 +4,7 @@ import type { MapKernel } from '../kernel.js';
 import type { PointwiseOp } from '../pointwise.js';
 import { randomBits, randomNormal, randomUniform } from '../portable/random.js';
 import { expectSameBits } from '../testing/allclose.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { runKernel } from '../testing/run-kernel.js';
 
@@ -15,8 +15,8 @@ const keys: [number, number][] = [
   [0xdeadbeef, 0x12345678],
 ];
 
-describe.each(deviceNames)('random numbers on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('random numbers on %s', (label) => {
+  const device = useDevice(label);
 
   it.each(Object.entries(functions))(
     '%s of scalar keys and an index is the same to the bit',

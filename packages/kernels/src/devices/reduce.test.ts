@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { DType } from '../dtype.js';
 import type { ReduceKernel } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { forAll, seeds } from '../testing/properties.js';
 import { bits, normals } from '../testing/random-data.js';
@@ -16,8 +16,8 @@ import { elementCount } from '../view.js';
 type Reduction = ReduceKernel['reduction'];
 const reductions: readonly Reduction[] = ['sum', 'max', 'mean'];
 
-describe.each(deviceNames)('reduce on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('reduce on %s', (label) => {
+  const device = useDevice(label);
 
   describe.each(reductions)('%s', (reduction) => {
     it('agrees for any axes and views of an expression', async () => {

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Kernel } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceNames, useDevice } from '../testing/devices.js';
+import { deviceLabels, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
 
-describe.each(deviceNames)('softmax on %s', (name) => {
-  const device = useDevice(name);
+describe.each(deviceLabels)('softmax on %s', (label) => {
+  const device = useDevice(label);
 
   it('agrees for odd sizes, near and far from zero', async () => {
     const cases = fc.record({

@@ -1,16 +1,24 @@
-/** The devices that every kernel test runs on. A new device inherits the tests by adding its name here. */
+/** The devices that every kernel test runs on. A new device inherits the tests by an entry here. */
 
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Device, DeviceName } from '../device.js';
+import type { Device } from '../device.js';
 import { openDevice } from '../index.js';
 
-export const deviceNames: readonly DeviceName[] = ['cpu'];
+const openers: Record<string, () => Promise<Device>> = {
+  cpu: () => openDevice('cpu', { poison: true }),
+  'cpu with one thread and plain SIMD': () =>
+    openDevice('cpu', { threads: 1, relaxedSimd: false, poison: true }),
+  reference: () => openDevice('reference', { poison: true }),
+};
+
+/** Every device but the reference, for tests that compare with it. */
+export const deviceLabels: readonly string[] = Object.keys(openers).filter((label) => label !== 'reference');
 
 /** Opens a device with poisoned memory around the tests of a `describe`; nothing may be left allocated after them. */
-export function useDevice(name: DeviceName): () => Device {
+export function useDevice(label: string): () => Device {
   let device: Device | undefined;
   beforeAll(async () => {
-    device = await openDevice(name, { poison: true });
+    device = await openers[label]();
   });
   afterAll(async () => {
     expect(device?.memory().buffers, 'buffers left allocated').toBe(0);
