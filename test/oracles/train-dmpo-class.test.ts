@@ -1,5 +1,5 @@
 // Three steps of DMPO fine-tuning (AdamW, clipping by global norm) against the same steps in PyTorch.
-import { concat, optim, type Tensor, valueAndGrad } from '@dmpo/core';
+import { concat, grad, optim, type Tensor } from '@dmpo/core';
 import { DDPMScheduler, denoisingErrors, denoisingTarget, dmpoLoss, UNet2DModel } from '@dmpo/dmpo';
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../devices.js';
@@ -49,20 +49,15 @@ describe.each(devices)('DMPO fine-tuning on %s', (device) => {
         ).split(2, 0);
         return { winner: winner as Tensor, loser: loser as Tensor };
       };
-      const result = () =>
-        dmpoLoss({ policy: errors(policy), reference: errors(reference) }, { alpha, beta });
-      let logits: Tensor | undefined;
-      const { value, grads } = valueAndGrad(() => {
-        const { loss, logits: u } = result();
-        logits = u;
-        return loss;
-      }, policy.parameters());
-      const clipped = optim.clipByGlobalNorm(grads, max_grad_norm);
-      const read = [value, clipped.norm, logits as unknown as Tensor] as const;
-      optimizer.step(clipped.grads, { realize: [...read] });
-      losses.push(await read[0].item());
-      norms.push(await read[1].item());
-      margins.push(...(await read[2].data()));
+      const { loss, logits } = dmpoLoss(
+        { policy: errors(policy), reference: errors(reference) },
+        { alpha, beta },
+      );
+      const clipped = optim.clipByGlobalNorm(grad(loss, policy.parameters()), max_grad_norm);
+      optimizer.step(clipped.grads, { realize: [loss, clipped.norm, logits] });
+      losses.push(await loss.item());
+      norms.push(await clipped.norm.item());
+      margins.push(...(await logits.data()));
     }
 
     const expectedLosses = await fixture.tensor('out.loss').data();
