@@ -35,12 +35,13 @@ export function matmulScratch(sizes: MatmulSizes, threads: number): number {
   const panels = Math.ceil(n / TILE_COLUMNS);
   const isShared = batch === 1 && m >= MATMUL_SHARED_PACK_ROWS;
   const rowGroups = isShared ? Math.ceil(m / MATMUL_BLOCK_ROWS) : 1;
-  const wantedColumnGroups = isShared
-    ? 1
-    : Math.min(Math.ceil(MATMUL_CHUNKS / batch), Math.ceil(panels / 2));
+  const wantedColumnGroups = isShared ? 1 : Math.min(Math.ceil(MATMUL_CHUNKS / batch), Math.ceil(panels / 2));
   const columnGroup = Math.ceil(panels / wantedColumnGroups);
   const blocks = batch * rowGroups * Math.ceil(panels / columnGroup);
-  const slices = Math.max(1, Math.min(Math.floor(MATMUL_CHUNKS / blocks), Math.floor(k / MATMUL_SLICE_DEPTH)));
+  const slices = Math.max(
+    1,
+    Math.min(Math.floor(MATMUL_CHUNKS / blocks), Math.floor(k / MATMUL_SLICE_DEPTH)),
+  );
 
   const partials = slices > 1 ? slices * batch * m * n : 0;
   const packed = isShared ? panels * TILE_COLUMNS * k : 0;
@@ -55,13 +56,23 @@ const CONV2D_CHUNK_PIXELS = 64;
 /** Bytes for `conv2d`: packed weights, and for each thread a table of rows and a chunk's padded input rows. */
 export function conv2dScratch(geometry: Conv2dGeometry, threads: number): number {
   const g = geometry;
+  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.outHeight, g.outWidth, g.inChannels, g.outChannels)) {
+    return winogradScratch(g.inChannels, g.outChannels, threads);
+  }
   const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
-  return 4 * (packedFilter(g, g.outChannels, g.inChannels) + threads * (tableFloats(g, chunkRows * g.outWidth) + inputTile(g, chunkRows)));
+  return (
+    4 *
+    (packedFilter(g, g.outChannels, g.inChannels) +
+      threads * (tableFloats(g, chunkRows * g.outWidth) + inputTile(g, chunkRows)))
+  );
 }
 
 /** Bytes for `conv2dInputGrad`: packed weights, and for each thread a table of rows and a chunk's padded rows of dy. */
 export function conv2dInputGradScratch(geometry: Conv2dGeometry, threads: number): number {
   const g = geometry;
+  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.inHeight, g.inWidth, g.outChannels, g.inChannels)) {
+    return winogradScratch(g.outChannels, g.inChannels, threads);
+  }
   const chunkRows = rowsOfChunk(g.inHeight, g.inWidth, g.strideHeight);
   const span = (count: number, stride: number, taps: number, dilation: number): number =>
     Math.floor((count - 1 + (taps - 1) * dilation) / stride) + 2;
@@ -69,7 +80,11 @@ export function conv2dInputGradScratch(geometry: Conv2dGeometry, threads: number
     span(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
     span(g.inWidth, g.strideWidth, g.kernelWidth, g.dilationWidth) *
     g.outChannels;
-  return 4 * (packedFilter(g, g.inChannels, g.outChannels) + threads * (tableFloats(g, chunkRows * g.inWidth) + roundUp(tile, 4)));
+  return (
+    4 *
+    (packedFilter(g, g.inChannels, g.outChannels) +
+      threads * (tableFloats(g, chunkRows * g.inWidth) + roundUp(tile, 4)))
+  );
 }
 
 const FILTER_GRAD_SLICE_PIXELS = 512;
@@ -136,6 +151,56 @@ export function attentionGradScratch(sizes: AttentionSizes, threads: number): nu
   const partials = slices > 1 ? slices * batch * queries * heads * headDim : 0;
   const area = block * (2 + 2 * headDim + 3 * roundUp(headDim, TILE_COLUMNS) + 2 * block) + 4;
   return 4 * (partials + threads * area);
+}
+
+const WINOGRAD_POSITIONS = 36;
+const WINOGRAD_LEAST_PIXELS = 512;
+const WINOGRAD_LEAST_CHANNELS = 12;
+const WINOGRAD_GROUP_FLOATS = 131072;
+const WINOGRAD_LEAST_GROUP = 16;
+const WINOGRAD_LARGEST_GROUP = 64;
+const WINOGRAD_POSITION_GAP = 16;
+
+function isPlain3x3(g: Conv2dGeometry): boolean {
+  return (
+    g.kernelHeight === 3 &&
+    g.kernelWidth === 3 &&
+    g.strideHeight === 1 &&
+    g.strideWidth === 1 &&
+    g.dilationHeight === 1 &&
+    g.dilationWidth === 1
+  );
+}
+
+function isWinogradSuited(
+  batch: number,
+  height: number,
+  width: number,
+  inChannels: number,
+  outChannels: number,
+): boolean {
+  return (
+    inChannels % 4 === 0 &&
+    outChannels % 4 === 0 &&
+    Math.min(inChannels, outChannels) >= WINOGRAD_LEAST_CHANNELS &&
+    batch * height * width >= WINOGRAD_LEAST_PIXELS &&
+    roundUp(height, 4) * roundUp(width, 4) * 2 <= height * width * 3
+  );
+}
+
+/** As in conv2d-winograd.ts: tiles whose transforms are kept at a time. */
+function tilesOfGroup(channels: number): number {
+  const tiles = Math.floor(WINOGRAD_GROUP_FLOATS / (WINOGRAD_POSITIONS * channels));
+  return Math.floor(Math.max(WINOGRAD_LEAST_GROUP, Math.min(WINOGRAD_LARGEST_GROUP, tiles)) / 4) * 4;
+}
+
+/** Bytes for a Winograd convolution: the transformed filter, and for each thread a group of transformed tiles. */
+function winogradScratch(inputs: number, outputs: number, threads: number): number {
+  const group = tilesOfGroup(inputs + outputs);
+  const filter = inputs * roundUp(outputs, TILE_COLUMNS);
+  const tiles = group * (inputs + outputs) + inputs + 2 * WINOGRAD_POSITION_GAP;
+  const area = WINOGRAD_POSITIONS * (4 + 2 * group + tiles) + 4;
+  return 4 * (WINOGRAD_POSITIONS * filter + threads * area);
 }
 
 /** As in conv2d-tile.ts: rows of `width` pixels that make a chunk. */

@@ -4,9 +4,17 @@
 // Input pixel h receives tap r from output row p when h + pad = p stride + r dilation. Pixels with the same remainder
 // of h by the stride receive the same taps, and among them the sum is a convolution of dy with stride 1 and the taps in
 // reverse. So the image is worked on in strideHeight * strideWidth classes (one class for stride 1), each with its own
-// packed weights, and no product with a zero is ever made.
+// packed weights, and no product with a zero is ever made. A 3 x 3 kernel with stride 1 and enough channels goes to
+// conv2d-winograd.ts instead.
 
-import { areTapsMerged, Conv2dGeometry, multiplyPixels, paddedRows, rowsOfChunk } from './conv2d-tile';
+import { areTapsMerged, Conv2dGeometry, isPlain3x3, multiplyPixels, paddedRows, rowsOfChunk } from './conv2d-tile';
+import {
+  convolveTiles,
+  isWinogradSuited,
+  packReversedWinogradFilter,
+  winogradAreaBytes,
+  winogradFilterBytes,
+} from './conv2d-winograd';
 import { ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
 import { applyEpilogue } from './map';
 import { clearFloats, packPanel } from './pack';
@@ -24,6 +32,10 @@ export function conv2dInputGrad(
   threads: i32,
 ): void {
   const g = changetype<Conv2dGeometry>(geometry);
+  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.inHeight, g.inWidth, g.outChannels, g.inChannels)) {
+    gradientByWinograd(g, dy, w, dx, epilogue, scratch, thread);
+    return;
+  }
   const channels = g.inChannels;
   const panels = (channels + TILE_COLUMNS - 1) / TILE_COLUMNS;
   for (let panel = claim(); panel < panels; panel = claim()) packPanelOfClasses(g, w, scratch, panel, panels);
@@ -45,6 +57,43 @@ export function conv2dInputGrad(
     }
   }
   barrier();
+}
+
+/** The gradient as a convolution of dy with the filter reversed, its channels exchanged, and padding 2 - pad. */
+function gradientByWinograd(
+  g: Conv2dGeometry,
+  dy: usize,
+  w: usize,
+  dx: usize,
+  epilogue: usize,
+  scratch: usize,
+  thread: i32,
+): void {
+  const inputs = g.inChannels;
+  const outputs = g.outChannels;
+  const area = scratch + winogradFilterBytes(outputs, inputs) + <usize>thread * winogradAreaBytes(outputs, inputs);
+  const panels = (inputs + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  for (let panel = claim(); panel < panels; panel = claim()) {
+    packReversedWinogradFilter(w, inputs, outputs, scratch, panel, area);
+  }
+  barrier();
+  convolveTiles(
+    dy,
+    g.outHeight,
+    g.outWidth,
+    outputs,
+    2 - g.padTop,
+    2 - g.padLeft,
+    dx,
+    g.batch,
+    g.inHeight,
+    g.inWidth,
+    inputs,
+    scratch,
+    epilogue,
+    area,
+    thread,
+  );
 }
 
 /** The last tap that class `index` of `stride` classes receives, or -1. Taps below it come every tapStep. */

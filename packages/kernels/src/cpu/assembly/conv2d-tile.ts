@@ -28,6 +28,18 @@ export class Conv2dGeometry {
   dilationWidth: i32;
 }
 
+/** Whether this is a 3 x 3 convolution with stride 1 and no dilation. */
+export function isPlain3x3(g: Conv2dGeometry): bool {
+  return (
+    g.kernelHeight == 3 &&
+    g.kernelWidth == 3 &&
+    g.strideHeight == 1 &&
+    g.strideWidth == 1 &&
+    g.dilationHeight == 1 &&
+    g.dilationWidth == 1
+  );
+}
+
 /** Output pixels of a chunk: few enough that its input rows and a panel of weights stay in cache. */
 const CHUNK_PIXELS: i32 = 64;
 /** Depth of weights used at a time: a panel of this depth fills a first-level cache. */

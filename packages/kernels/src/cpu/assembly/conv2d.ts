@@ -1,7 +1,23 @@
 // Convolution as an implicit matrix product: output pixels times output channels, summed over the taps of the kernel.
-// Weights are packed once into panels of 8 output channels; chunks of output rows are then independent.
+// Weights are packed once into panels of 8 output channels; chunks of output rows are then independent. A 3 x 3 kernel with
+// stride 1 and enough channels goes to conv2d-winograd.ts instead.
 
-import { areTapsMerged, Conv2dGeometry, inputSpan, multiplyPixels, paddedRows, rowsOfChunk } from './conv2d-tile';
+import {
+  areTapsMerged,
+  Conv2dGeometry,
+  inputSpan,
+  isPlain3x3,
+  multiplyPixels,
+  paddedRows,
+  rowsOfChunk,
+} from './conv2d-tile';
+import {
+  convolveTiles,
+  isWinogradSuited,
+  packWinogradFilter,
+  winogradAreaBytes,
+  winogradFilterBytes,
+} from './conv2d-winograd';
 import { ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
 import { applyEpilogue } from './map';
 import { packPanelTransposed } from './pack';
@@ -19,6 +35,10 @@ export function conv2d(
   threads: i32,
 ): void {
   const g = changetype<Conv2dGeometry>(geometry);
+  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.outHeight, g.outWidth, g.inChannels, g.outChannels)) {
+    convolveByWinograd(g, x, w, y, epilogue, scratch, thread);
+    return;
+  }
   const channels = g.outChannels;
   const depth = g.kernelHeight * g.kernelWidth * g.inChannels;
   const panels = (channels + TILE_COLUMNS - 1) / TILE_COLUMNS;
@@ -51,6 +71,42 @@ export function conv2d(
     }
   }
   barrier();
+}
+
+function convolveByWinograd(
+  g: Conv2dGeometry,
+  x: usize,
+  w: usize,
+  y: usize,
+  epilogue: usize,
+  scratch: usize,
+  thread: i32,
+): void {
+  const inputs = g.inChannels;
+  const outputs = g.outChannels;
+  const area = scratch + winogradFilterBytes(inputs, outputs) + <usize>thread * winogradAreaBytes(inputs, outputs);
+  const panels = (outputs + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  for (let panel = claim(); panel < panels; panel = claim()) {
+    packWinogradFilter(w, inputs, outputs, scratch, panel, area);
+  }
+  barrier();
+  convolveTiles(
+    x,
+    g.inHeight,
+    g.inWidth,
+    inputs,
+    g.padTop,
+    g.padLeft,
+    y,
+    g.batch,
+    g.outHeight,
+    g.outWidth,
+    outputs,
+    scratch,
+    epilogue,
+    area,
+    thread,
+  );
 }
 
 /** A thread's own memory: the pitch of the tile, a table of rows, the offsets of the taps, the padded input rows. */
