@@ -95,6 +95,10 @@ const FILTER_GRAD_GROUP_CHANNELS = 16;
 /** Bytes for `conv2dFilterGrad`: the slices' gradients, and for each thread a chunk's packed dy and padded input rows. */
 export function conv2dFilterGradScratch(geometry: Conv2dGeometry, threads: number): number {
   const g = geometry;
+  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.outHeight, g.outWidth, g.inChannels, g.outChannels)) {
+    const bytes = winogradFilterGradScratch(g, threads);
+    if (bytes > 0) return bytes;
+  }
   const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
   const chunks = g.batch * Math.ceil(g.outHeight / chunkRows);
   const filter = g.outChannels * g.kernelHeight * g.kernelWidth * g.inChannels;
@@ -201,6 +205,34 @@ function winogradScratch(inputs: number, outputs: number, threads: number): numb
   const tiles = group * (inputs + outputs) + inputs + 2 * WINOGRAD_POSITION_GAP;
   const area = WINOGRAD_POSITIONS * (4 + 2 * group + tiles) + 4;
   return 4 * (WINOGRAD_POSITIONS * filter + threads * area);
+}
+
+const WINOGRAD_GRAD_SLICE_TILES = 32;
+const WINOGRAD_GRAD_SLICES = 16;
+const WINOGRAD_GRAD_SLICES_FLOATS = 2 ** 23;
+const WINOGRAD_GRAD_PIECES = 8;
+const WINOGRAD_GRAD_GROUP_CHANNELS = 32;
+
+/** Bytes for a Winograd filter gradient: the slices' sums, and for each thread a group of tiles. 0 if it is not suited. */
+function winogradFilterGradScratch(g: Conv2dGeometry, threads: number): number {
+  const inputs = g.inChannels;
+  const outputs = g.outChannels;
+  const sliceFloats = WINOGRAD_POSITIONS * (outputs * inputs + WINOGRAD_POSITION_GAP);
+  if (sliceFloats > WINOGRAD_GRAD_SLICES_FLOATS) return 0;
+  const tiles = g.batch * Math.ceil(g.outHeight / 4) * Math.ceil(g.outWidth / 4);
+  const wanted = Math.min(
+    WINOGRAD_GRAD_SLICES,
+    Math.floor(tiles / WINOGRAD_GRAD_SLICE_TILES),
+    Math.floor(WINOGRAD_GRAD_SLICES_FLOATS / sliceFloats),
+  );
+  const slices = Math.ceil(tiles / Math.ceil(tiles / Math.max(wanted, 1)));
+  const groups = Math.max(
+    1,
+    Math.min(Math.ceil(WINOGRAD_GRAD_PIECES / slices), Math.floor(outputs / WINOGRAD_GRAD_GROUP_CHANNELS)),
+  );
+  const channels = inputs + roundUp(Math.ceil(outputs / groups), 4);
+  const area = WINOGRAD_POSITIONS * (8 + channels + tilesOfGroup(channels) * channels + 2 * WINOGRAD_POSITION_GAP);
+  return 4 * (slices * sliceFloats + threads * area);
 }
 
 /** As in conv2d-tile.ts: rows of `width` pixels that make a chunk. */

@@ -3,9 +3,11 @@
 // The pixels are cut into slices of whole chunks of rows; each slice adds up its own gradient in scratch memory and the
 // slices are summed in order at the end. Where slices are few, output channels are divided among threads as well.
 // Within a chunk dy is packed by blocks of 4 channels; the input is read where it lies: the taps of a kernel row are
-// contiguous, so 8 columns of the register tile cross tap boundaries freely.
+// contiguous, so 8 columns of the register tile cross tap boundaries freely. A 3 x 3 kernel with stride 1 and enough channels
+// goes to conv2d-filter-grad-winograd.ts instead.
 
-import { Conv2dGeometry, inputSpan, paddedRows, rowsOfChunk } from './conv2d-tile';
+import { filterGradByWinograd, isWinogradFilterGradSuited } from './conv2d-filter-grad-winograd';
+import { Conv2dGeometry, inputSpan, isPlain3x3, paddedRows, rowsOfChunk } from './conv2d-tile';
 import { multiplyOuter, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { sumSlices } from './slices';
 import { barrier, claim } from './threads';
@@ -31,6 +33,10 @@ export function conv2dFilterGrad(
   threads: i32,
 ): void {
   const g = changetype<Conv2dGeometry>(geometry);
+  if (isPlain3x3(g) && isWinogradFilterGradSuited(g)) {
+    filterGradByWinograd(g, x, dy, dw, scratch, thread);
+    return;
+  }
   const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
   const chunks = g.batch * ((g.outHeight + chunkRows - 1) / chunkRows);
   const filterFloats = g.outChannels * g.kernelHeight * g.kernelWidth * g.inChannels;

@@ -22,7 +22,7 @@ const LARGEST_GROUP: i32 = 64;
 /** Chunks wanted at least, if there are as many rows of tiles. */
 const CHUNKS: i32 = 12;
 /** Floats between the positions of a group: keeps them from falling on the same cache set. */
-const POSITION_GAP: i32 = 16;
+export const POSITION_GAP: i32 = 16;
 
 /** Whether a 3 x 3 convolution with stride 1, or its gradient, is done this way: by its output size and channels. */
 export function isWinogradSuited(batch: i32, height: i32, width: i32, inChannels: i32, outChannels: i32): bool {
@@ -264,7 +264,7 @@ export function transformPatch(
   let from = image + <usize>(row * width + column) * pixel;
   let pitch = <usize>width * pixel;
   if (row < 0 || column < 0 || row + PATCH > height || column + PATCH > width) {
-    copyPatch(image, height, width, channels, row, column, patch);
+    copyPatch(image, height, width, channels, row, column, PATCH, patch);
     from = patch;
     pitch = <usize>PATCH * pixel;
   }
@@ -274,13 +274,23 @@ export function transformPatch(
   }
 }
 
-function copyPatch(image: usize, height: i32, width: i32, channels: i32, row: i32, column: i32, patch: usize): void {
-  const left = min(max(-column, 0), PATCH);
-  const right = min(max(column + PATCH - width, 0), PATCH - left);
-  const inside = PATCH - left - right;
-  for (let r = row; r < row + PATCH; r++) {
+/** Copies `size` x `size` pixels from (row, column) on, zero outside the image. */
+export function copyPatch(
+  image: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  row: i32,
+  column: i32,
+  size: i32,
+  patch: usize,
+): void {
+  const left = min(max(-column, 0), size);
+  const right = min(max(column + size - width, 0), size - left);
+  const inside = size - left - right;
+  for (let r = row; r < row + size; r++) {
     if (r < 0 || r >= height || inside <= 0) {
-      clearFloats(patch, PATCH * channels);
+      clearFloats(patch, size * channels);
     } else {
       const from = image + (<usize>((r * width + column + left) * channels) << 2);
       const middle = patch + (<usize>(left * channels) << 2);
@@ -288,6 +298,6 @@ function copyPatch(image: usize, height: i32, width: i32, channels: i32, row: i3
       copyFloats(from, middle, inside * channels);
       clearFloats(middle + (<usize>(inside * channels) << 2), right * channels);
     }
-    patch += <usize>(PATCH * channels) << 2;
+    patch += <usize>(size * channels) << 2;
   }
 }
