@@ -5,15 +5,12 @@ import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../devices.js';
 import { isKeyBias, norm, readFixture } from './fixture.js';
 
-const fixture = await readFixture('train-dmpo-class');
-const { beta, alpha, lr, weight_decay, max_grad_norm, eps } = Object.fromEntries(
-  Object.entries(fixture.metadata).map(([key, value]) => [key, Number(value)]),
-) as Record<'beta' | 'alpha' | 'lr' | 'weight_decay' | 'max_grad_norm' | 'eps', number>;
-
 describe.each(devices)('DMPO fine-tuning on %s', (device) => {
   useDevice(device);
 
   it('takes the steps that PyTorch takes', async () => {
+    const fixture = await readFixture('train-dmpo-class');
+    const setting = (name: string) => Number(fixture.metadata[name]);
     const config = JSON.parse(String(fixture.metadata.config));
     const initial = fixture.group('param.');
     const [policy, reference] = [new UNet2DModel(config), new UNet2DModel(config)];
@@ -25,10 +22,10 @@ describe.each(devices)('DMPO fine-tuning on %s', (device) => {
       beta_schedule: 'scaled_linear',
     });
     const optimizer = new optim.AdamW(policy.parameters(), {
-      learningRate: lr,
+      learningRate: setting('lr'),
       betas: [0.9, 0.999],
-      epsilon: eps,
-      weightDecay: weight_decay,
+      epsilon: setting('eps'),
+      weightDecay: setting('weight_decay'),
     });
 
     const losses: number[] = [];
@@ -51,9 +48,9 @@ describe.each(devices)('DMPO fine-tuning on %s', (device) => {
       };
       const { loss, logits } = dmpoLoss(
         { policy: errors(policy), reference: errors(reference) },
-        { alpha, beta },
+        { alpha: setting('alpha'), beta: setting('beta') },
       );
-      const clipped = optim.clipByGlobalNorm(grad(loss, policy.parameters()), max_grad_norm);
+      const clipped = optim.clipByGlobalNorm(grad(loss, policy.parameters()), setting('max_grad_norm'));
       optimizer.step(clipped.grads, { realize: [loss, clipped.norm, logits] });
       losses.push(await loss.item());
       norms.push(await clipped.norm.item());

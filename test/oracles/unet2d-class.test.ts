@@ -3,30 +3,31 @@ import { realize, type Tensor, valueAndGrad } from '@dmpo/core';
 import { UNet2DModel } from '@dmpo/dmpo';
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../devices.js';
-import { isKeyBias, largestMagnitude, readFixture, relativeError } from './fixture.js';
+import { type Fixture, isKeyBias, largestMagnitude, readFixture, relativeError } from './fixture.js';
 
 const tolerances = { reference: 1e-5, cpu: 1e-4 };
-const fixture = await readFixture('unet2d-class');
 
 describe.each(devices)('UNet2DModel on %s', (device) => {
   useDevice(device);
   const tolerance = tolerances[device];
 
-  function load(): UNet2DModel {
+  function load(fixture: Fixture): UNet2DModel {
     const unet = new UNet2DModel(JSON.parse(String(fixture.metadata.config)));
     unet.load(fixture.group('param.'));
     return unet;
   }
 
   it("predicts what diffusers' model predicts", async () => {
-    const output = load().forward(fixture.images('in.sample'), fixture.tensor('in.timestep'), {
+    const fixture = await readFixture('unet2d-class');
+    const output = load(fixture).forward(fixture.images('in.sample'), fixture.tensor('in.timestep'), {
       classLabels: fixture.tensor('in.class_labels'),
     });
     expect(await relativeError(output, fixture.images('out.sample'))).toBeLessThan(tolerance);
   });
 
   it('has the same loss and the same gradients', async () => {
-    const unet = load();
+    const fixture = await readFixture('unet2d-class');
+    const unet = load(fixture);
     const sample = fixture.images('in.sample');
     const {
       value,

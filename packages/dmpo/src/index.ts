@@ -28,7 +28,7 @@ export { classifierFreeGuidance } from './schedulers/guidance.js';
 export type { BetaSchedule, TimestepSpacing } from './schedulers/noise-schedule.js';
 export {
   NoiseScheduler,
-  type NoiseSource,
   type SchedulerStep,
+  type StepOptions,
   type Timesteps,
 } from './schedulers/noise-scheduler.js';

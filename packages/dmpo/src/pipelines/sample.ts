@@ -2,9 +2,8 @@
 
 import { concat, currentDevice, DmpoError, Generator, realize, type Tensor, tensor } from '@dmpo/core';
 import type { UNet2DModel } from '../models/unet-2d-model.js';
-import type { DDIMScheduler } from '../schedulers/ddim-scheduler.js';
-import type { DDPMScheduler } from '../schedulers/ddpm-scheduler.js';
 import { classifierFreeGuidance } from '../schedulers/guidance.js';
+import type { NoiseScheduler } from '../schedulers/noise-scheduler.js';
 
 export interface SampleOptions {
   /** One per image. The same seed gives the same noise, whatever else is in the batch. */
@@ -17,7 +16,7 @@ export interface SampleOptions {
   readonly guidanceScale?: number;
   /** The class that stands for "no class". Required for guidance. */
   readonly nullClass?: number | undefined;
-  /** DDIM: share of DDPM's noise. Default 0. */
+  /** DDIM: share of DDPM's noise, 0 to 1. Default 0. */
   readonly eta?: number;
   /** Height and width. Default the model's `sample_size`. */
   readonly size?: readonly [height: number, width: number];
@@ -33,7 +32,7 @@ export interface SampleOptions {
  */
 export async function sample(
   unet: UNet2DModel,
-  scheduler: DDIMScheduler | DDPMScheduler,
+  scheduler: NoiseScheduler,
   options: SampleOptions,
 ): Promise<Tensor> {
   const { seeds, steps = 25, eta = 0, onProgress } = options;
@@ -42,8 +41,7 @@ export async function sample(
   scheduler.setTimesteps(steps);
   let images = await noise.next();
   for (const [index, timestep] of scheduler.timesteps.entries()) {
-    const needsNoise = scheduler.config._class_name === 'DDPMScheduler' ? timestep > 0 : eta > 0;
-    const stepOptions = needsNoise ? { eta, noise: await noise.next() } : { eta };
+    const stepOptions = scheduler.addsNoise(timestep, eta) ? { eta, noise: await noise.next() } : { eta };
     const next = scheduler.step(predict(images, timestep), timestep, images, stepOptions).prevSample;
     realize(next);
     images.dispose();
@@ -124,8 +122,10 @@ class SeededNoise {
   async next(): Promise<Tensor> {
     const images = await Promise.all(
       this.#generators.map(async (generator) => {
-        using noise = generator.normal(this.imageShape);
-        return Array.from(await noise.data());
+        const noise = generator.normal(this.imageShape);
+        const numbers = Array.from(await noise.data());
+        noise.dispose();
+        return numbers;
       }),
     );
     return tensor(Float32Array.from(images.flat()), [images.length, ...this.imageShape]);

@@ -4,13 +4,13 @@ import { DmpoError, type Tensor } from '@dmpo/core';
 import type * as z from 'zod';
 import { parseConfig } from '../config.js';
 import { ddimSchema, translateConfig } from './config.js';
-import { drawNoise, NoiseScheduler, type NoiseSource, type SchedulerStep } from './noise-scheduler.js';
+import { drawNoise, NoiseScheduler, type SchedulerStep, type StepOptions } from './noise-scheduler.js';
 
 /** diffusers' keys; each has diffusers' default. */
 export type DDIMConfig = z.input<typeof ddimSchema>;
 
-export interface DDIMStepOptions extends NoiseSource {
-  /** How much of DDPM's noise to add: 0 (default) is deterministic, 1 is DDPM's variance. */
+export interface DDIMStepOptions extends StepOptions {
+  /** How much of DDPM's noise to add, from 0 (default), deterministic, to 1, DDPM's variance. */
   readonly eta?: number;
   /** Derive the noise again from the clipped clean sample. Default false. */
   readonly useClippedModelOutput?: boolean;
@@ -33,7 +33,12 @@ export class DDIMScheduler extends NoiseScheduler<z.output<typeof ddimSchema>> {
   }
 
   /** From timestep t to the previous one (eq. 12). `modelOutput` and `sample` have one shape, t is one of `timesteps`. */
-  step(modelOutput: Tensor, t: number, sample: Tensor, options: DDIMStepOptions = {}): SchedulerStep {
+  override step(
+    modelOutput: Tensor,
+    t: number,
+    sample: Tensor,
+    options: DDIMStepOptions = {},
+  ): SchedulerStep {
     const { eta = 0, useClippedModelOutput = false } = options;
     if (this.numInferenceSteps === undefined)
       throw new DmpoError(
@@ -41,6 +46,8 @@ export class DDIMScheduler extends NoiseScheduler<z.output<typeof ddimSchema>> {
         'DDIMScheduler.step was called before setTimesteps.',
         'Call setTimesteps(steps) first.',
       );
+    if (!(eta >= 0 && eta <= 1))
+      throw new DmpoError('BAD_ARGUMENT', `DDIMScheduler.step: eta is ${eta}.`, 'Use a number from 0 to 1.');
     const previous = t - Math.floor(this.config.num_train_timesteps / this.numInferenceSteps);
     const { original, noise: predicted } = this.predictions(modelOutput, t, sample);
     const alpha = this.alphasCumprod[t] as number;
@@ -53,9 +60,13 @@ export class DDIMScheduler extends NoiseScheduler<z.output<typeof ddimSchema>> {
       .mul(Math.sqrt(alphaPrevious))
       .add(direction.mul(Math.sqrt(1 - alphaPrevious - deviation ** 2)));
     return {
-      prevSample: eta > 0 ? mean.add(drawNoise(options, sample.shape).mul(deviation)) : mean,
+      prevSample: this.addsNoise(t, eta) ? mean.add(drawNoise(options, sample.shape).mul(deviation)) : mean,
       predOriginalSample: original,
     };
+  }
+
+  override addsNoise(_t: number, eta = 0): boolean {
+    return eta > 0;
   }
 
   /** sigma^2 for eta 1 of the step from `timestep` to `previousTimestep`, which is negative for the last step (eq. 16). */

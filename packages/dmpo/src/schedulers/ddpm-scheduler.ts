@@ -4,7 +4,7 @@ import { DmpoError, type Tensor } from '@dmpo/core';
 import type * as z from 'zod';
 import { parseConfig } from '../config.js';
 import { ddpmSchema, translateConfig } from './config.js';
-import { drawNoise, NoiseScheduler, type NoiseSource, type SchedulerStep } from './noise-scheduler.js';
+import { drawNoise, NoiseScheduler, type SchedulerStep, type StepOptions } from './noise-scheduler.js';
 
 /** diffusers' keys; each has diffusers' default. */
 export type DDPMConfig = z.input<typeof ddpmSchema>;
@@ -25,15 +25,20 @@ export class DDPMScheduler extends NoiseScheduler<z.output<typeof ddpmSchema>> {
    * From timestep t to the previous one: a draw from the posterior of eq. 7. Every step but the one from timestep 0 needs
    * `generator` or `noise`. Before `setTimesteps` the steps are those of training.
    */
-  step(modelOutput: Tensor, t: number, sample: Tensor, source: NoiseSource = {}): SchedulerStep {
+  override step(modelOutput: Tensor, t: number, sample: Tensor, options: StepOptions = {}): SchedulerStep {
     const { original } = this.predictions(modelOutput, t, sample);
     const { alpha, alphaPrevious, beta } = this.#transition(t);
     const mean = original
       .mul((Math.sqrt(alphaPrevious) * beta) / (1 - alpha))
       .add(sample.mul((Math.sqrt(1 - beta) * (1 - alphaPrevious)) / (1 - alpha)));
-    const prevSample =
-      t > 0 ? mean.add(drawNoise(source, sample.shape).mul(Math.sqrt(this.variance(t)))) : mean;
+    const prevSample = this.addsNoise(t)
+      ? mean.add(drawNoise(options, sample.shape).mul(Math.sqrt(this.variance(t))))
+      : mean;
     return { prevSample, predOriginalSample: original };
+  }
+
+  override addsNoise(t: number): boolean {
+    return t > 0;
   }
 
   /** Variance of the step from timestep t, as `variance_type` says. */

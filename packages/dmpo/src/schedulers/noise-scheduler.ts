@@ -7,6 +7,15 @@ import { betas, cumulativeAlphas, inferenceTimesteps } from './noise-schedule.js
 /** One timestep per sample: an int32 tensor [batch], or numbers. */
 export type Timesteps = Tensor | readonly number[];
 
+export interface StepOptions {
+  /** Draws the step's noise. */
+  readonly generator?: Generator;
+  /** The step's noise, of the sample's shape, instead of a generator. */
+  readonly noise?: Tensor;
+  /** For schedulers that let the amount of noise be chosen (DDIM). */
+  readonly eta?: number;
+}
+
 export interface SchedulerStep {
   /** The sample at the previous (less noisy) timestep. */
   readonly prevSample: Tensor;
@@ -40,6 +49,12 @@ export abstract class NoiseScheduler<Config extends SchedulerConfig = SchedulerC
     this.timesteps = inferenceTimesteps(steps, this.config);
     this.numInferenceSteps = steps;
   }
+
+  /** From timestep t, one of `timesteps`, to the previous one. `modelOutput` and `sample` have the same shape. */
+  abstract step(modelOutput: Tensor, t: number, sample: Tensor, options?: StepOptions): SchedulerStep;
+
+  /** Whether the step from timestep t takes noise, from a generator or given. */
+  abstract addsNoise(t: number, eta?: number): boolean;
 
   /** x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) noise, for samples [batch, ...] and one timestep each. */
   addNoise(originalSamples: Tensor, noise: Tensor, timesteps: Timesteps): Tensor {
@@ -126,15 +141,8 @@ export abstract class NoiseScheduler<Config extends SchedulerConfig = SchedulerC
   }
 }
 
-export interface NoiseSource {
-  /** Draws the step's noise. */
-  readonly generator?: Generator;
-  /** The step's noise, of the sample's shape, instead of a generator. */
-  readonly noise?: Tensor;
-}
-
 /** The noise of a step that needs some. */
-export function drawNoise({ generator, noise }: NoiseSource, shape: readonly number[]): Tensor {
+export function drawNoise({ generator, noise }: StepOptions, shape: readonly number[]): Tensor {
   if ((generator === undefined) === (noise === undefined))
     throw new DmpoError(
       'BAD_ARGUMENT',

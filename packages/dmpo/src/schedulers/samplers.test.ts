@@ -128,6 +128,7 @@ describe('DDIM', () => {
     scheduler.setTimesteps(10);
     expect(() => scheduler.step(ramp(), 1000, ramp())).toThrow('Timestep 1000');
     expect(() => scheduler.step(ramp(), 500, ramp(), { eta: 1 })).toThrow('adds noise and got none');
+    expect(() => scheduler.step(ramp(), 500, ramp(), { eta: 1.5, noise: ramp() })).toThrow('eta is 1.5');
     expect(() =>
       scheduler.step(ramp(), 500, ramp(), { eta: 1, noise: ramp(), generator: new Generator(0) }),
     ).toThrow('both a generator and noise');
