@@ -88,11 +88,11 @@ const random = (expected: OperationTest['expected']): OperationTest => ({
 });
 const comparison = (expected: (a: number, b: number) => boolean): OperationTest[] => [
   floats((a, b) => +expected(a, b)),
-  // Stored numbers are already wrapped, so that storing 0 or 1 changes nothing.
+  // Wrapping 0 or 1 to 32 bits changes nothing.
   ...integers((a, b) => +expected(a, b), 2),
 ];
 
-/** JavaScript's own arithmetic agrees with the contract for these, for the others it is stated. */
+/** What each operation is expected to give, on data that reaches its special cases. */
 const tests: Record<PointwiseOp, readonly OperationTest[]> = {
   add: [floats((a, b) => a + b), ...integers((a, b) => a + b, 2)],
   sub: [floats((a, b) => a - b), ...integers((a, b) => a - b, 2)],
