@@ -21,9 +21,10 @@ export const pointwiseGradients: { readonly [op in PointwiseOp]: Rule } = {
   sign: none,
 
   div: (g, y, _a, b) => [g.div(b), g.mul(y).div(b).neg()],
-  // The derivative by the exponent has no value at a <= 0; it is 0 there, so that x.pow(2) is safe everywhere.
+  // The derivative by the exponent has no value at a <= 0; it is 0 there, so that x.pow(2) is safe everywhere. x.pow(0) is
+  // constant, at 0 too, where the formula would be 0 * infinity.
   pow: (g, y, a, b) => [
-    g.mul(b).mul(a.pow(b.sub(1))),
+    where(b.eq(0), 0, g.mul(b).mul(a.pow(b.sub(1)))),
     where(a.gt(0), g.mul(y).mul(where(a.gt(0), a, 1).log()), 0),
   ],
   floor: none,
