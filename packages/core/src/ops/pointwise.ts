@@ -16,7 +16,11 @@ export function pointwise(op: PointwiseOp, ...operands: readonly TensorLike[]): 
   );
   const dtype = commonType(op, operands);
   const args = operands.map((operand, position) => {
-    if (typeof operand === 'number') return scalar(operand, shape, dtype);
+    if (typeof operand === 'number') {
+      if (!Number.isInteger(operand) && dtype.includes('int'))
+        throw dtypeError(op, [dtype, String(operand)], 'Use a whole number, or cast the tensor to float32.');
+      return scalar(operand, shape, dtype);
+    }
     if (operand.dtype !== dtype && !(op === 'where' && position === 0) && !op.startsWith('to'))
       throw dtypeError(
         op,
