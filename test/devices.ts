@@ -1,16 +1,28 @@
 // The devices that every device-parameterised test runs on. A new device joins all of them by joining this list.
 import { type Device, openDevice } from '@dmpo/core';
 import { afterAll, beforeAll } from 'vitest';
+import { expectNoLeak } from './memory.js';
 
 export const devices = ['reference', 'cpu'] as const;
 
 export type TestDevice = (typeof devices)[number];
 
-/** Opens a device for the tests of the enclosing `describe` and closes it after them. */
-export function useDevice(name: TestDevice): void {
+/**
+ * Opens a device, its memory filled with NaN, for the tests of the enclosing `describe`. After them nothing may be left
+ * allocated, and the device is closed.
+ */
+export function useDevice(name: TestDevice): () => Device {
   let device: Device | undefined;
   beforeAll(async () => {
-    device = await openDevice(name);
+    device = await openDevice(name, { poison: true });
   });
-  afterAll(() => device?.close());
+  afterAll(async () => {
+    if (!device) return;
+    await expectNoLeak(device);
+    await device.close();
+  });
+  return () => {
+    if (!device) throw new Error('The device is open only while tests run.');
+    return device;
+  };
 }
