@@ -209,22 +209,21 @@ function addTransposed(
 ): void {
   const panelBytes = <usize>(rows * TILE_COLUMNS) << 2;
   for (let column = 0; column < headDim; column += TILE_COLUMNS) {
-    for (let key = 0; key < keys; key += TILE_ROWS) {
-      multiplyOuter(
-        block + (<usize>key << 2),
-        BLOCK_KEYS << 2,
-        tokens,
-        1,
-        rows,
-        TILE_COLUMNS << 2,
-        0,
-        output + <usize>key * stride + (<usize>column << 2),
-        stride,
-        min(TILE_ROWS, keys - key),
-        min(TILE_COLUMNS, headDim - column),
-        accumulate,
-      );
-    }
+    multiplyOuter(
+      block,
+      BLOCK_KEYS << 2,
+      TILE_ROWS << 2,
+      tokens,
+      1,
+      rows,
+      TILE_COLUMNS << 2,
+      0,
+      output + (<usize>column << 2),
+      stride,
+      keys,
+      min(TILE_COLUMNS, headDim - column),
+      accumulate,
+    );
     tokens += panelBytes;
   }
 }

@@ -145,22 +145,21 @@ function addTiles(
       const b = inputTiles + <usize>position * inputPosition;
       const to = sums + (<usize>(position * (g.outChannels * inputs + POSITION_GAP) + firstChannel * inputs) << 2);
       for (let column = 0; column < inputs; column += TILE_COLUMNS) {
-        for (let channel = 0; channel < channels; channel += TILE_ROWS) {
-          multiplyOuter(
-            a + (<usize>channel << 2),
-            <usize>channels << 2,
-            b + (<usize>column << 2),
-            1,
-            tiles,
-            inputStep,
-            0,
-            to + <usize>channel * inputStep + (<usize>column << 2),
-            inputStep,
-            TILE_ROWS,
-            min(TILE_COLUMNS, inputs - column),
-            first > firstTile,
-          );
-        }
+        multiplyOuter(
+          a,
+          <usize>channels << 2,
+          TILE_ROWS << 2,
+          b + (<usize>column << 2),
+          1,
+          tiles,
+          inputStep,
+          0,
+          to + (<usize>column << 2),
+          inputStep,
+          channels,
+          min(TILE_COLUMNS, inputs - column),
+          first > firstTile,
+        );
       }
     }
   }

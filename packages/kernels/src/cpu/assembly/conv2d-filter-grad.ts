@@ -146,22 +146,21 @@ function addChunk(
         <usize>firstChannel * filterBytes +
         (<usize>((r * g.kernelWidth + s) * inChannels) << 2);
       for (let column = 0; column < length; column += TILE_COLUMNS) {
-        for (let channel = 0; channel < channels; channel += TILE_ROWS) {
-          multiplyOuter(
-            packed + <usize>(channel / TILE_ROWS) * blockBytes,
-            16,
-            from + (<usize>column << 2),
-            rows,
-            g.outWidth,
-            <usize>(g.strideWidth * inChannels) << 2,
-            <usize>g.strideHeight * pitch,
-            to + <usize>channel * filterBytes + (<usize>column << 2),
-            filterBytes,
-            min(TILE_ROWS, channels - channel),
-            min(TILE_COLUMNS, length - column),
-            accumulate,
-          );
-        }
+        multiplyOuter(
+          packed,
+          16,
+          blockBytes,
+          from + (<usize>column << 2),
+          rows,
+          g.outWidth,
+          <usize>(g.strideWidth * inChannels) << 2,
+          <usize>g.strideHeight * pitch,
+          to + (<usize>column << 2),
+          filterBytes,
+          channels,
+          min(TILE_COLUMNS, length - column),
+          accumulate,
+        );
       }
     }
   }

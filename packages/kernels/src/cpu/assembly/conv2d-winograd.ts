@@ -148,6 +148,8 @@ export function convolveTiles(
   const transformed = patch + (<usize>(POSITIONS * inputs) << 2);
   const products = transformed + <usize>POSITIONS * inputPosition;
   const segment = products + <usize>POSITIONS * outputPosition;
+  const pixel = <usize>outputs << 2;
+  const pitch = <usize>width * pixel;
   const panelBytes = <usize>(inputs * TILE_COLUMNS) << 2;
   const filterPosition = <usize>((outputs + TILE_COLUMNS - 1) / TILE_COLUMNS) * panelBytes;
 
@@ -199,17 +201,12 @@ export function convolveTiles(
         const column = ((first + tile) % tileColumns) * TILE;
         const from = products + (<usize>(tile * outputs) << 2);
         const to = destination + (<usize>((((tileRow / tileRows) * height + row) * width + column) * outputs) << 2);
+        const isWhole = row + TILE <= height && column + TILE <= width;
         for (let channel = 0; channel < outputs; channel += 4) {
-          transformOutput(
-            from + (<usize>channel << 2),
-            outputPosition,
-            to + (<usize>channel << 2),
-            <usize>outputs << 2,
-            <usize>(width * outputs) << 2,
-            min(TILE, height - row),
-            min(TILE, width - column),
-            area,
-          );
+          const m = from + (<usize>channel << 2);
+          const y = to + (<usize>channel << 2);
+          if (isWhole) transformOutput(m, outputPosition, y, pixel, pitch, TILE, TILE, area);
+          else transformOutput(m, outputPosition, y, pixel, pitch, height - row, width - column, area);
         }
       }
     }

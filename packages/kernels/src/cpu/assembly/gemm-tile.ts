@@ -16,11 +16,11 @@ export const TILE_COLUMNS: i32 = 8;
 export const ROW_ENTRY: i32 = 8;
 
 /**
- * C[4 rows][8 columns] = or += A * B, where a row of A is `segmentCount` runs of `length` contiguous floats.
+ * C[rowCount][8 columns] = or += A * B, where a row of A is `segmentCount` runs of `length` contiguous floats.
  *
- * rows: table of 4 entries (address in A, address in C); only the first `rowCount` rows are written, the others must
- * still be readable. segments: table of byte offsets of the runs, the same for all rows. b: packed panel, 8 floats for
- * each k, runs in order. column: byte offset of the tile inside the rows of C; `columns` (1 to 8) of it are written.
+ * rows: table of entries (address in A, address in C), filled up to a multiple of 4 with rows that can be read; only
+ * `rowCount` rows are written. segments: table of byte offsets of the runs, the same for all rows. b: packed panel, 8 floats for
+ * each k, runs in order. column: byte offset of the panel inside the rows of C; `columns` (1 to 8) of it are written.
  */
 export function multiplyRows(
   rows: usize,
@@ -34,48 +34,53 @@ export function multiplyRows(
   accumulate: bool,
 ): void {
   const zero = f32x4.splat(0);
-  let c00 = zero;
-  let c01 = zero;
-  let c10 = zero;
-  let c11 = zero;
-  let c20 = zero;
-  let c21 = zero;
-  let c30 = zero;
-  let c31 = zero;
+  let table = rows;
+  for (let row = 0; row < rowCount; row += TILE_ROWS) {
+    let panel = b;
+    let c00 = zero;
+    let c01 = zero;
+    let c10 = zero;
+    let c11 = zero;
+    let c20 = zero;
+    let c21 = zero;
+    let c30 = zero;
+    let c31 = zero;
 
-  for (let s = 0; s < segmentCount; s++) {
-    const offset = load<usize>(segments + <usize>(s << 2));
-    let a0 = load<usize>(rows) + offset;
-    let a1 = load<usize>(rows, 8) + offset;
-    let a2 = load<usize>(rows, 16) + offset;
-    let a3 = load<usize>(rows, 24) + offset;
-    for (let t = length; t > 0; t--) {
-      const b0 = v128.load(b);
-      const b1 = v128.load(b, 16);
-      const x0 = v128.load32_splat(a0);
-      c00 = madd(x0, b0, c00);
-      c01 = madd(x0, b1, c01);
-      const x1 = v128.load32_splat(a1);
-      c10 = madd(x1, b0, c10);
-      c11 = madd(x1, b1, c11);
-      const x2 = v128.load32_splat(a2);
-      c20 = madd(x2, b0, c20);
-      c21 = madd(x2, b1, c21);
-      const x3 = v128.load32_splat(a3);
-      c30 = madd(x3, b0, c30);
-      c31 = madd(x3, b1, c31);
-      a0 += 4;
-      a1 += 4;
-      a2 += 4;
-      a3 += 4;
-      b += 32;
+    for (let s = 0; s < segmentCount; s++) {
+      const offset = load<usize>(segments + <usize>(s << 2));
+      let a0 = load<usize>(table) + offset;
+      let a1 = load<usize>(table, 8) + offset;
+      let a2 = load<usize>(table, 16) + offset;
+      let a3 = load<usize>(table, 24) + offset;
+      for (let t = length; t > 0; t--) {
+        const b0 = v128.load(panel);
+        const b1 = v128.load(panel, 16);
+        const x0 = v128.load32_splat(a0);
+        c00 = madd(x0, b0, c00);
+        c01 = madd(x0, b1, c01);
+        const x1 = v128.load32_splat(a1);
+        c10 = madd(x1, b0, c10);
+        c11 = madd(x1, b1, c11);
+        const x2 = v128.load32_splat(a2);
+        c20 = madd(x2, b0, c20);
+        c21 = madd(x2, b1, c21);
+        const x3 = v128.load32_splat(a3);
+        c30 = madd(x3, b0, c30);
+        c31 = madd(x3, b1, c31);
+        a0 += 4;
+        a1 += 4;
+        a2 += 4;
+        a3 += 4;
+        panel += 32;
+      }
     }
-  }
 
-  writeRow(load<usize>(rows, 4) + column, c00, c01, columns, accumulate);
-  if (rowCount > 1) writeRow(load<usize>(rows, 12) + column, c10, c11, columns, accumulate);
-  if (rowCount > 2) writeRow(load<usize>(rows, 20) + column, c20, c21, columns, accumulate);
-  if (rowCount > 3) writeRow(load<usize>(rows, 28) + column, c30, c31, columns, accumulate);
+    writeRow(load<usize>(table, 4) + column, c00, c01, columns, accumulate);
+    if (rowCount - row > 1) writeRow(load<usize>(table, 12) + column, c10, c11, columns, accumulate);
+    if (rowCount - row > 2) writeRow(load<usize>(table, 20) + column, c20, c21, columns, accumulate);
+    if (rowCount - row > 3) writeRow(load<usize>(table, 28) + column, c30, c31, columns, accumulate);
+    table += TILE_ROWS * ROW_ENTRY;
+  }
 }
 
 /**
@@ -97,19 +102,7 @@ export function multiplyPanels(
 ): void {
   for (let column = firstColumn; column < lastColumn; column += TILE_COLUMNS) {
     const columns = min(TILE_COLUMNS, lastColumn - column);
-    for (let row = 0; row < rowCount; row += TILE_ROWS) {
-      multiplyRows(
-        rows + <usize>(row * ROW_ENTRY),
-        min(TILE_ROWS, rowCount - row),
-        segments,
-        segmentCount,
-        length,
-        panels,
-        <usize>column << 2,
-        columns,
-        accumulate,
-      );
-    }
+    multiplyRows(rows, rowCount, segments, segmentCount, length, panels, <usize>column << 2, columns, accumulate);
     panels += panelBytes;
   }
 }
@@ -126,14 +119,16 @@ export function fillRows(rows: usize, count: i32, a: usize, aStride: usize, c: u
 }
 
 /**
- * C[4 rows][8 columns] = or += sum over pixels of a[pixel][row] * b[pixel][column].
+ * C[rowCount][8 columns] = or += sum over pixels of a[pixel][row] * b[pixel][column].
  *
- * a: pixels `aStep` bytes apart. b: `lines` lines of `length` pixels; pixels are `bStep` bytes apart, lines
- * `bLine` bytes. c: first row of the tile, rows `cStride` bytes apart; `rowCount` by `columns` of it are written.
+ * a: pixels `aStep` bytes apart; each next 4 rows `aBlock` bytes further. b: `lines` lines of `length` pixels; pixels are
+ * `bStep` bytes apart, lines `bLine` bytes. c: rows `cStride` bytes apart; `rowCount` by `columns` (1 to 8) are written,
+ * while whole tiles of a and b must be readable.
  */
 export function multiplyOuter(
   a: usize,
   aStep: usize,
+  aBlock: usize,
   b: usize,
   lines: i32,
   length: i32,
@@ -146,42 +141,48 @@ export function multiplyOuter(
   accumulate: bool,
 ): void {
   const zero = f32x4.splat(0);
-  let c00 = zero;
-  let c01 = zero;
-  let c10 = zero;
-  let c11 = zero;
-  let c20 = zero;
-  let c21 = zero;
-  let c30 = zero;
-  let c31 = zero;
+  for (let row = 0; row < rowCount; row += TILE_ROWS) {
+    let from = a;
+    let lineStart = b;
+    let c00 = zero;
+    let c01 = zero;
+    let c10 = zero;
+    let c11 = zero;
+    let c20 = zero;
+    let c21 = zero;
+    let c30 = zero;
+    let c31 = zero;
 
-  for (let line = 0; line < lines; line++) {
-    let p = b;
-    for (let t = length; t > 0; t--) {
-      const b0 = v128.load(p);
-      const b1 = v128.load(p, 16);
-      const x0 = v128.load32_splat(a);
-      c00 = madd(x0, b0, c00);
-      c01 = madd(x0, b1, c01);
-      const x1 = v128.load32_splat(a, 4);
-      c10 = madd(x1, b0, c10);
-      c11 = madd(x1, b1, c11);
-      const x2 = v128.load32_splat(a, 8);
-      c20 = madd(x2, b0, c20);
-      c21 = madd(x2, b1, c21);
-      const x3 = v128.load32_splat(a, 12);
-      c30 = madd(x3, b0, c30);
-      c31 = madd(x3, b1, c31);
-      a += aStep;
-      p += bStep;
+    for (let line = 0; line < lines; line++) {
+      let p = lineStart;
+      for (let t = length; t > 0; t--) {
+        const b0 = v128.load(p);
+        const b1 = v128.load(p, 16);
+        const x0 = v128.load32_splat(from);
+        c00 = madd(x0, b0, c00);
+        c01 = madd(x0, b1, c01);
+        const x1 = v128.load32_splat(from, 4);
+        c10 = madd(x1, b0, c10);
+        c11 = madd(x1, b1, c11);
+        const x2 = v128.load32_splat(from, 8);
+        c20 = madd(x2, b0, c20);
+        c21 = madd(x2, b1, c21);
+        const x3 = v128.load32_splat(from, 12);
+        c30 = madd(x3, b0, c30);
+        c31 = madd(x3, b1, c31);
+        from += aStep;
+        p += bStep;
+      }
+      lineStart += bLine;
     }
-    b += bLine;
-  }
 
-  writeRow(c, c00, c01, columns, accumulate);
-  if (rowCount > 1) writeRow(c + cStride, c10, c11, columns, accumulate);
-  if (rowCount > 2) writeRow(c + 2 * cStride, c20, c21, columns, accumulate);
-  if (rowCount > 3) writeRow(c + 3 * cStride, c30, c31, columns, accumulate);
+    writeRow(c, c00, c01, columns, accumulate);
+    if (rowCount - row > 1) writeRow(c + cStride, c10, c11, columns, accumulate);
+    if (rowCount - row > 2) writeRow(c + 2 * cStride, c20, c21, columns, accumulate);
+    if (rowCount - row > 3) writeRow(c + 3 * cStride, c30, c31, columns, accumulate);
+    a += aBlock;
+    c += 4 * cStride;
+  }
 }
 
 @inline

@@ -67,7 +67,7 @@ function transformInputLine(from: usize, fromStep: usize, to: usize, toStep: usi
 
 /**
  * A^T m A: the 4 x 4 outputs of 4 channels from the products, position p at m + p * position. Pixels of the output are
- * `pixel` bytes apart, rows `pitch`; only `rows` x `columns` of them are written.
+ * `pixel` bytes apart, rows `pitch`; of more than 4 `rows` or `columns` left, 4 are written.
  */
 @inline
 export function transformOutput(
@@ -83,7 +83,7 @@ export function transformOutput(
   for (let column = 0; column < PATCH; column++) {
     transformOutputLine(m + <usize>column * position, <usize>PATCH * position, work + <usize>(column << 4), 96, TILE);
   }
-  for (let row = 0; row < rows; row++) {
+  for (let row = 0; row < min(rows, TILE); row++) {
     transformOutputLine(work + <usize>(row * 96), 16, to + <usize>row * pitch, pixel, columns);
   }
 }
