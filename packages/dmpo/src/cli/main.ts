@@ -1,1 +1,5 @@
-export {};
+/** The `dmpo` command. */
+
+import { runCommandLine } from './program.js';
+
+process.exitCode = await runCommandLine(process.argv.slice(2));

@@ -110,6 +110,19 @@ describe('readPreferenceFolder', () => {
     });
   });
 
+  it('takes class labels from the prompts of a model, and refuses others', async () => {
+    await draw('bus/winner/a.png', 'red');
+    await draw('bus/loser/a.png', 'black');
+    const prompts = ['tram', 'bus'];
+    const preferences = await readPreferenceFolder(folder, { size: 4, prompts });
+    expect(preferences.labelOf(0)).toBe(1);
+    expect(preferences.images.prompts).toBe(prompts);
+    await expect(readPreferenceFolder(folder, { size: 4, prompts: ['busy'] })).rejects.toMatchObject({
+      code: 'UNKNOWN_PROMPT',
+      fix: 'Did you mean "busy"?',
+    });
+  });
+
   it('refuses an empty folder', async () => {
     await expect(readPreferenceFolder(folder, { size: 4 })).rejects.toMatchObject({ code: 'EMPTY_DATA' });
   });

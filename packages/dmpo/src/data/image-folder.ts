@@ -4,10 +4,21 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, parse } from 'node:path';
 import { DmpoError } from '@dmpo/core';
 import sharp from 'sharp';
-import { z } from 'zod';
+import * as z from 'zod';
+import { suggestName } from '../nearest-name.js';
 import { ImageSet } from './image-set.js';
 import { pixelsOf } from './pixels.js';
 import { type PreferencePair, PreferenceSet } from './preference-set.js';
+
+export interface ImageFolderOptions {
+  /** Height and width that every picture is brought to. */
+  readonly size: number;
+}
+
+export interface PreferenceFolderOptions extends ImageFolderOptions {
+  /** The prompts in the order of their class labels, where a model has given them one. Default: alphabetical. */
+  readonly prompts?: readonly string[];
+}
 
 const imageFile = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
 
@@ -16,7 +27,7 @@ const imageFile = /\.(png|jpe?g|webp|gif|avif|tiff?|svg)$/i;
  * other sizes are scaled and centre-cropped to `size` x `size`.
  * @throws `UNREADABLE_FOLDER`, `EMPTY_DATA` without images, `UNREADABLE_IMAGE` naming the file.
  */
-export async function readImageFolder(folder: string, { size }: { size: number }): Promise<ImageSet> {
+export async function readImageFolder(folder: string, { size }: ImageFolderOptions): Promise<ImageSet> {
   const prompts = await subfolders(folder);
   const files = await Promise.all(prompts.map((prompt) => imagesIn(join(folder, prompt))));
   return imageSet(
@@ -36,11 +47,12 @@ export async function readImageFolder(folder: string, { size }: { size: number }
  * - `folder/PROMPT/winner/NAME.png` beside `folder/PROMPT/loser/NAME.png`, paired by name.
  *
  * The styles of the images are `winner` and `loser`.
- * @throws as {@link readImageFolder}, `BAD_PREFERENCES` for a malformed list, `UNPAIRED_IMAGE` for a winner or loser left alone.
+ * @throws as {@link readImageFolder}, `BAD_PREFERENCES` for a malformed list, `UNPAIRED_IMAGE` for a winner or loser left alone,
+ * `UNKNOWN_PROMPT` for one that is not among `prompts`.
  */
 export async function readPreferenceFolder(
   folder: string,
-  { size }: { size: number },
+  { size, prompts: known }: PreferenceFolderOptions,
 ): Promise<PreferenceSet> {
   const entries = await list(folder);
   const rows = entries.some((entry) => entry.name === 'preferences.json')
@@ -53,7 +65,8 @@ export async function readPreferenceFolder(
       'Give it a preferences.json, or PROMPT/winner and PROMPT/loser folders with images of the same names.',
     );
   }
-  const prompts = [...new Set(rows.map(({ prompt }) => prompt))].sort();
+  const prompts = known ?? [...new Set(rows.map(({ prompt }) => prompt))].sort();
+  for (const { prompt } of rows) if (!prompts.includes(prompt)) throw unknownPrompt(folder, prompt, prompts);
   const sources = new Map<string, ImageSource & { index: number }>();
   const indexOf = (path: string, prompt: string, style: string): number => {
     const key = `${path}\0${prompt}\0${style}`;
@@ -114,6 +127,14 @@ async function rowsOfFolders(folder: string): Promise<PreferenceRow[]> {
     return pairs;
   });
   return (await Promise.all(rows)).flat();
+}
+
+function unknownPrompt(folder: string, prompt: string, known: readonly string[]): DmpoError {
+  return new DmpoError(
+    'UNKNOWN_PROMPT',
+    `${folder} has preferences for "${prompt}", which the model does not know.`,
+    suggestName(prompt, known),
+  );
 }
 
 function unpaired(folder: string, prompt: string, side: string, name: string, other: string): DmpoError {

@@ -1,0 +1,117 @@
+/** `dmpo align`: fine-tunes a model on preferences, and reports what became of its pictures. */
+
+import { openDevice } from '@dmpo/core';
+import { evaluateSamples, type SampleQuality } from '../../evaluate/sample-quality.js';
+import { winRate } from '../../evaluate/win-rate.js';
+import { saveModelFolder } from '../../model-folder.js';
+import { openOutputFolder } from '../../output-folder.js';
+import type { AlignmentReport, TrainingCurves } from '../../report/alignment-report.js';
+import { writeReport } from '../../report/write-report.js';
+import { preferenceSchema } from '../../train/config.js';
+import { PreferenceTrainer } from '../../train/preference-trainer.js';
+import { loadPreferences } from '../data-source.js';
+import { drawingInTerminal } from '../drawing.js';
+import { columns, percent } from '../figures.js';
+import { interruptible } from '../interruption.js';
+import { loadModel } from '../model-source.js';
+import { openRunFolder } from '../run-folder.js';
+import { type AlignSettings, trainerConfig } from '../settings.js';
+import type { Terminal } from '../terminal.js';
+import { trainInTerminal } from '../training.js';
+import { labelsOf } from './evaluate.js';
+import type { RunFlags } from './pretrain.js';
+
+export async function align(settings: AlignSettings, flags: RunFlags, terminal: Terminal): Promise<void> {
+  const run = await openRunFolder({ ...settings, ...flags });
+  await openOutputFolder(settings.report);
+  const device = await openDevice(settings.device);
+  const base = await loadModel(settings.base);
+  const { preferences, preferredStyle } = await loadPreferences(settings, base);
+  const { model, scheduler, prompts } = await loadModel(settings.base);
+  const config = trainerConfig(preferenceSchema, settings);
+  const trainer = new PreferenceTrainer({ model, reference: base.model, scheduler, preferences }, config);
+  if (run.checkpoint !== undefined) await trainer.resume(run.checkpoint);
+  terminal.note(
+    `device: ${device.name}, ${device.description}\n${preferences.length} preferences for ${preferredStyle}, ${config.loss}`,
+  );
+
+  await interruptible(
+    (line) => terminal.note(line),
+    async (signal) => {
+      const { images } = preferences;
+      const labels = labelsOf(images.labels, settings.samplesPerPrompt);
+      const draw = drawingInTerminal(terminal, scheduler, settings, signal);
+      const start = performance.now();
+      const stepsBefore = trainer.step;
+      await trainInTerminal(trainer, {
+        terminal,
+        storage: run.storage,
+        signal,
+        resumeCommand: `dmpo align --output ${settings.output} --resume, with the other settings as before`,
+      });
+      const seconds = (performance.now() - start) / 1000;
+      const before = await draw('drawing before', base.model, labels);
+      trainer.ema.copyTo(model);
+      const after = await draw('drawing after', model, labels);
+
+      const report: AlignmentReport = {
+        createdAt: new Date().toISOString(),
+        settings: { ...config, samplingSteps: settings.samplingSteps, guidanceScale: settings.guidanceScale },
+        preferredStyle,
+        base: evaluateSamples(before, labels, images),
+        aligned: evaluateSamples(after, labels, images),
+        winRate: winRate(after, before, labels, preferences.preferredImages()),
+        training: {
+          steps: trainer.step,
+          seconds,
+          imagesPerSecond: ((trainer.step - stepsBefore) * trainer.imagesPerStep) / seconds,
+          device: `${device.name}, ${device.description}`,
+          curves: curvesOf(trainer),
+        },
+      };
+      const preferred = preferences.preferredImages();
+      const page = await writeReport(settings.report, report, {
+        labels,
+        base: before,
+        aligned: after,
+        preferred,
+      });
+      await saveModelFolder(run.modelFolder, {
+        weights: model.stateDict(),
+        config: model.config,
+        schedulerConfig: scheduler.config,
+        prompts,
+      });
+      terminal.result(
+        { report: page, model: run.modelFolder, ...report },
+        summary(report, page, run.modelFolder),
+      );
+    },
+  );
+}
+
+function curvesOf({ history }: PreferenceTrainer): TrainingCurves {
+  const curve = (name: keyof TrainingCurves) => history.map((metrics) => metrics[name] ?? Number.NaN);
+  return {
+    loss: curve('loss'),
+    implicitAccuracy: curve('implicitAccuracy'),
+    winnerErrorDifference: curve('winnerErrorDifference'),
+    loserErrorDifference: curve('loserErrorDifference'),
+  };
+}
+
+function summary(
+  { preferredStyle, base, aligned, winRate: rate }: AlignmentReport,
+  page: string,
+  model: string,
+): string {
+  const share = (quality: SampleQuality) => percent(quality.styleShares[preferredStyle] ?? 0);
+  return columns([
+    [`drawn in ${preferredStyle}`, `${share(base)} -> ${share(aligned)}`],
+    ['prompt accuracy', `${percent(base.promptAccuracy)} -> ${percent(aligned.promptAccuracy)}`],
+    ['distance to nearest real', `${base.meanDistance.toFixed(4)} -> ${aligned.meanDistance.toFixed(4)}`],
+    ['win rate over the base', percent(rate)],
+    ['report', page],
+    ['model', model],
+  ]);
+}

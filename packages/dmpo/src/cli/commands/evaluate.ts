@@ -1,0 +1,47 @@
+/** `dmpo evaluate`: measures a model's samples against real images, and against another model's. */
+
+import { openDevice } from '@dmpo/core';
+import { evaluateSamples } from '../../evaluate/sample-quality.js';
+import { winRate } from '../../evaluate/win-rate.js';
+import { loadPreferences } from '../data-source.js';
+import { drawingInTerminal } from '../drawing.js';
+import { columns, percent, qualityRows } from '../figures.js';
+import { interruptible } from '../interruption.js';
+import { loadModel } from '../model-source.js';
+import type { EvaluateSettings } from '../settings.js';
+import type { Terminal } from '../terminal.js';
+
+export async function evaluate(settings: EvaluateSettings, terminal: Terminal): Promise<void> {
+  const device = await openDevice(settings.device);
+  const loaded = await loadModel(settings.model);
+  const { preferences, preferredStyle } = await loadPreferences(settings, loaded);
+  terminal.note(`device: ${device.name}, ${device.description}`);
+  const { images } = preferences;
+  const labels = labelsOf(images.labels, settings.samplesPerPrompt);
+
+  await interruptible(
+    (line) => terminal.note(line),
+    async (signal) => {
+      const draw = drawingInTerminal(terminal, loaded.scheduler, settings, signal);
+      const samples = await draw('sampling', loaded.model, labels);
+      const quality = evaluateSamples(samples, labels, images);
+      if (settings.baseline === undefined) {
+        terminal.result({ quality }, columns(qualityRows(quality)));
+        return;
+      }
+      const { model } = await loadModel(settings.baseline);
+      const baseline = await draw('sampling base', model, labels);
+      const rate = winRate(samples, baseline, labels, preferences.preferredImages());
+      terminal.result(
+        { quality, baseline: evaluateSamples(baseline, labels, images), preferredStyle, winRate: rate },
+        columns([...qualityRows(quality), [`win rate, nearer to ${preferredStyle}`, percent(rate)]]),
+      );
+    },
+  );
+}
+
+/** Every prompt that occurs, once for each seed. */
+export function labelsOf(labels: readonly number[], samplesPerPrompt: number): number[] {
+  const prompts = [...new Set(labels)].sort((a, b) => a - b);
+  return Array.from({ length: samplesPerPrompt }, () => prompts).flat();
+}

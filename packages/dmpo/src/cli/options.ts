@@ -1,0 +1,54 @@
+/** Turns a schema into command-line options, so that flags and configuration keys can never differ. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import * as z from 'zod';
+
+/** The part of JSON Schema that options are made of. */
+interface Property {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly string[];
+}
+
+/** Adds `--learning-rate <number>` for a key `learningRate`, and so on. Keys that hold objects belong in files only. */
+export function addOptions(command: Command, schema: z.ZodObject): void {
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input' }) as {
+    properties?: Record<string, Property>;
+  };
+  for (const [key, property] of Object.entries(properties)) {
+    if (property.type !== 'object') command.addOption(optionOf(key, property));
+  }
+}
+
+function optionOf(key: string, property: Property): Option {
+  const { type = 'string', description = '', enum: choices } = property;
+  const flag = `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const option = new Option(`${flag} ${placeholder(type, choices)}`, description + defaultText(property));
+  if (choices !== undefined) return option.choices(choices);
+  return type === 'integer' || type === 'number' ? option.argParser(numberArgument) : option;
+}
+
+function placeholder(type: string, choices: readonly string[] | undefined): string {
+  if (choices !== undefined) return `<${choices.join('|')}>`;
+  switch (type) {
+    case 'integer':
+    case 'number':
+      return '<number>';
+    case 'array':
+      return '<names...>';
+    default:
+      return '<path>';
+  }
+}
+
+/** Written by hand: a default known to commander would look like a flag that was given, and override the configuration file. */
+function defaultText({ default: value }: Property): string {
+  return value === undefined || Array.isArray(value) ? '' : ` (default: ${value})`;
+}
+
+function numberArgument(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || Number.isNaN(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}

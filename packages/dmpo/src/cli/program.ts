@@ -1,0 +1,98 @@
+/** The commands, their options, and what they exit with. */
+
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import type * as z from 'zod';
+import { align } from './commands/align.js';
+import { doctor } from './commands/doctor.js';
+import { evaluate } from './commands/evaluate.js';
+import { pretrain, type RunFlags } from './commands/pretrain.js';
+import { sampleCommand } from './commands/sample.js';
+import { Interrupted, interruptedExitCode } from './interruption.js';
+import { addOptions } from './options.js';
+import {
+  alignSettings,
+  doctorSettings,
+  evaluateSettings,
+  pretrainSettings,
+  readSettings,
+  sampleSettings,
+} from './settings.js';
+import { Terminal } from './terminal.js';
+
+/** Exit code of a command line that cannot be understood. */
+const usageExitCode = 2;
+
+/** Runs a command line (without the interpreter and the script) and returns the exit code. */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  const terminal = new Terminal(args.includes('--json'));
+  try {
+    await program(terminal).parseAsync([...args], { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
+    if (error instanceof Interrupted) {
+      terminal.note(error.message);
+      return interruptedExitCode;
+    }
+    terminal.error(error);
+    return 1;
+  }
+}
+
+function program(terminal: Terminal): Command {
+  const root = new Command('dmpo')
+    .description('Trains diffusion models on preferences.')
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('Run with --help for all commands and options.');
+
+  const define = <Schema extends z.ZodObject>(
+    name: string,
+    description: string,
+    schema: Schema,
+    run: (settings: z.output<Schema>, flags: RunFlags) => Promise<void>,
+  ): Command => {
+    const command = root
+      .command(name)
+      .description(description)
+      .option('--config <path>', 'JSON file with any of these settings; options given here go first')
+      .option('--json', 'print the result, or the error, as JSON');
+    addOptions(command, schema);
+    return command.action(async (options: Record<string, unknown>) => {
+      const { config, json: _, resume = false, overwrite = false, ...given } = options;
+      const settings = await readSettings(schema, given, typeof config === 'string' ? config : undefined);
+      await run(settings, { resume: resume === true, overwrite: overwrite === true });
+    });
+  };
+  const defineRun: typeof define = (...definition) =>
+    define(...definition)
+      .option('--resume', 'continue from the latest checkpoint in the output folder')
+      .option('--overwrite', 'discard an unfinished run in the output folder');
+
+  defineRun('pretrain', 'train a base model from scratch', pretrainSettings, (settings, flags) =>
+    pretrain(settings, flags, terminal),
+  );
+  defineRun(
+    'align',
+    'fine-tune a model on preferences and report before and after',
+    alignSettings,
+    (settings, flags) => align(settings, flags, terminal),
+  );
+  define('sample', 'draw pictures with a model', sampleSettings, (settings) =>
+    sampleCommand(settings, terminal),
+  );
+  define('evaluate', "measure a model's pictures against real ones", evaluateSettings, (settings) =>
+    evaluate(settings, terminal),
+  );
+  define('doctor', 'say what this machine can compute with, and what it lacks', doctorSettings, (settings) =>
+    doctor(settings, terminal),
+  );
+  return root;
+}
+
+function version(): string {
+  const path = createRequire(import.meta.url).resolve('@dmpo/dmpo/package.json');
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}

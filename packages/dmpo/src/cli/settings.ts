@@ -1,0 +1,139 @@
+/** What each command can be told, on the command line and in configuration files: one schema for both. */
+
+import { readFile } from 'node:fs/promises';
+import { DmpoError } from '@dmpo/core';
+import * as z from 'zod';
+import { parseConfig } from '../config.js';
+import { preferenceSchema, pretrainSchema } from '../train/config.js';
+
+const count = z.int().positive();
+
+const device = z
+  .enum(['auto', 'webgpu', 'cpu', 'gpujs', 'reference'])
+  .default('auto')
+  .describe('what computes; "auto" takes the fastest');
+
+const samplingKeys = {
+  samplingSteps: count.default(25).describe('denoising steps of a sample'),
+  guidanceScale: z.number().min(1).default(2).describe('strength of the prompt; 1 uses no guidance'),
+};
+
+const data = (folders: string) =>
+  z.string().min(1).default('emoji').describe(`"emoji", or a folder of your own images: ${folders}`);
+
+const seed = pretrainSchema.shape.seed;
+const model = z
+  .string()
+  .min(1)
+  .describe('model or checkpoint folder; default: the emoji base model')
+  .optional();
+
+export const pretrainSettings = pretrainSchema.extend({
+  data: data('FOLDER/PROMPT/*.png'),
+  size: count.default(32).describe('height and width of the images'),
+  output: z
+    .string()
+    .min(1)
+    .default('runs/pretrain')
+    .describe('folder for checkpoints, sample grids and the model'),
+  sampleEvery: count.default(600).describe('steps between grids of samples'),
+  keepCheckpoints: count.default(3).describe('how many checkpoints to keep'),
+  weights: z.enum(['F16', 'F32']).default('F16').describe('number type of the finished model'),
+  ...samplingKeys,
+  device,
+  model: z.record(z.string(), z.unknown()).default({}).describe("keys of diffusers' config.json"),
+  scheduler: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("keys of diffusers' scheduler_config.json"),
+});
+
+export const alignSettings = preferenceSchema.extend({
+  base: model,
+  data: data('PROMPT/winner and PROMPT/loser folders, or preferences.json'),
+  preferredStyle: z
+    .string()
+    .min(1)
+    .default('noto')
+    .describe('emoji style that wins: noto, flat or high-contrast'),
+  output: z.string().min(1).default('runs/align').describe('folder for checkpoints and the aligned model'),
+  report: z.string().min(1).default('report').describe('folder for the report'),
+  samplesPerPrompt: count.default(2).describe('samples of each prompt, before and after'),
+  keepCheckpoints: count.default(2).describe('how many checkpoints to keep'),
+  ...samplingKeys,
+  device,
+});
+
+export const sampleSettings = z.strictObject({
+  model,
+  prompts: z.array(z.string()).default([]).describe('what to draw; default: every prompt of the model'),
+  count: count.default(4).describe('samples of each prompt'),
+  output: z.string().min(1).default('samples.png').describe('PNG file: a row for each prompt'),
+  seed,
+  ...samplingKeys,
+  device,
+});
+
+export const evaluateSettings = z.strictObject({
+  model,
+  baseline: z.string().min(1).describe('another model folder, for the win rate').optional(),
+  data: data('PROMPT/winner and PROMPT/loser folders, or preferences.json'),
+  preferredStyle: z.string().min(1).default('noto').describe('style that the win rate is about'),
+  samplesPerPrompt: count.default(4).describe('samples of each prompt'),
+  seed,
+  ...samplingKeys,
+  device,
+});
+
+export const doctorSettings = z.strictObject({ device });
+
+export type PretrainSettings = z.output<typeof pretrainSettings>;
+export type AlignSettings = z.output<typeof alignSettings>;
+export type SampleSettings = z.output<typeof sampleSettings>;
+export type EvaluateSettings = z.output<typeof evaluateSettings>;
+
+/**
+ * Defaults, overridden by the configuration file, overridden by the command line.
+ * @throws `UNREADABLE_CONFIG`; `UNKNOWN_CONFIG_KEY` and `UNSUPPORTED_CONFIG_VALUE` naming all mistakes
+ */
+export async function readSettings<Schema extends z.ZodObject>(
+  schema: Schema,
+  flags: Readonly<Record<string, unknown>>,
+  file: string | undefined,
+): Promise<z.output<Schema>> {
+  if (file === undefined) return parseConfig(schema, flags, 'Command line');
+  const fromFile = await readConfigFile(file);
+  parseConfig(schema, fromFile, file);
+  return parseConfig(schema, { ...fromFile, ...flags }, 'Command line');
+}
+
+/** The part of a command's settings that belongs to its trainer. */
+export function trainerConfig<Schema extends z.ZodObject>(
+  schema: Schema,
+  settings: Readonly<Record<string, unknown>>,
+): z.output<Schema> {
+  const own = Object.entries(settings).filter(([key]) => key in schema.shape);
+  return parseConfig(schema, Object.fromEntries(own), 'Trainer');
+}
+
+async function readConfigFile(file: string): Promise<object> {
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    throw unreadable(file, cause instanceof Error ? cause.message : `${cause}`, cause);
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    throw unreadable(file, 'it holds no JSON object');
+  }
+  return content;
+}
+
+function unreadable(file: string, problem: string, cause?: unknown): DmpoError {
+  return new DmpoError(
+    'UNREADABLE_CONFIG',
+    `The configuration file ${file} cannot be read: ${problem}.`,
+    'A configuration file is a JSON object such as {"steps": 100, "beta": 500}.',
+    { cause },
+  );
+}

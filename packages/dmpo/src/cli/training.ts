@@ -1,0 +1,51 @@
+/** Runs a trainer in the terminal: progress, checkpoints, Ctrl-C. */
+
+import type { CheckpointStorage } from '../train/checkpoint-storage.js';
+import type { Trainer } from '../train/trainer.js';
+import type { TrainingProgress } from '../train/training-loop.js';
+import { Interrupted } from './interruption.js';
+import { clock } from './progress.js';
+import type { Terminal } from './terminal.js';
+
+export interface TrainInTerminalOptions {
+  readonly terminal: Terminal;
+  readonly storage: CheckpointStorage;
+  readonly signal: AbortSignal;
+  /** How the run can be continued, for the message after Ctrl-C. */
+  readonly resumeCommand: string;
+  readonly onStep?: (progress: TrainingProgress) => Promise<void>;
+}
+
+/**
+ * Trains to the last step.
+ * @throws `Interrupted` after Ctrl-C, once a checkpoint is stored
+ */
+export async function trainInTerminal(trainer: Trainer, options: TrainInTerminalOptions): Promise<void> {
+  const { terminal, storage, signal, resumeCommand, onStep } = options;
+  const progress = terminal.progress('training');
+  try {
+    const outcome = await trainer.train({
+      storage,
+      signal,
+      onStep: async (event) => {
+        progress.update(event.step / event.steps, describeStep(event));
+        await onStep?.(event);
+      },
+    });
+    if (outcome.interrupted) {
+      throw new Interrupted(
+        `Stopped after step ${outcome.step}; ${outcome.checkpoint} is stored. Continue with: ${resumeCommand}`,
+      );
+    }
+  } finally {
+    progress.end();
+  }
+}
+
+function describeStep({ step, steps, metrics, imagesPerSecond, secondsLeft }: TrainingProgress): string {
+  const parts = [`step ${step}/${steps}`, `loss ${metrics.loss?.toFixed(4)}`];
+  if (metrics.implicitAccuracy !== undefined)
+    parts.push(`implicit accuracy ${metrics.implicitAccuracy.toFixed(2)}`);
+  parts.push(`${imagesPerSecond.toFixed(1)} images/s`, `${clock(secondsLeft)} left`);
+  return parts.join('  ');
+}
