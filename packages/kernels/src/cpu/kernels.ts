@@ -3,8 +3,12 @@
 import type { DType } from '../dtype.js';
 import type { Expression } from '../expression.js';
 import {
+  type AttentionGradKernel,
+  type AttentionKernel,
   type Conv2dGeometry,
   type Epilogue,
+  type GroupNormGradKernel,
+  type GroupNormKernel,
   type Kernel,
   kernelOutputs,
   type MapKernel,
@@ -15,8 +19,15 @@ import { elementCount } from '../view.js';
 import * as code from './assembly/opcodes.js';
 import { compileProgram, type Program, type ProgramOptions } from './program.js';
 import { orderReduction, planTasks, reduceScratch, reduceThreadBytes, reductionCode } from './reduce.js';
-import { conv2dFilterGradScratch, conv2dInputGradScratch, conv2dScratch, matmulScratch } from './scratch.js';
-import { float64Words } from './words.js';
+import {
+  attentionGradScratch,
+  attentionScratch,
+  conv2dFilterGradScratch,
+  conv2dInputGradScratch,
+  conv2dScratch,
+  matmulScratch,
+} from './scratch.js';
+import { float32Word, float64Words } from './words.js';
 
 export interface KernelCode {
   readonly opcode: number;
@@ -53,10 +64,59 @@ export function compileKernel(kernel: Kernel, threads: number, inPlace: InPlace)
       const scratchBytes = conv2dFilterGradScratch(kernel.geometry, threads);
       return fixed(code.CONV2D_FILTER_GRAD, geometryWords(kernel.geometry), scratchBytes);
     }
+    case 'groupNorm':
+      return compileGroupNorm(code.GROUP_NORM, kernel, 3, [float32Word(kernel.epsilon)]);
+    case 'groupNormGrad':
+      return compileGroupNorm(code.GROUP_NORM_GRAD, kernel, 2, []);
+    case 'layerNorm': {
+      const chunk = rowsOfTask(kernel.rows, kernel.channels);
+      const chunks = Math.ceil(kernel.rows / chunk);
+      return fixed(code.LAYER_NORM, [
+        kernel.rows,
+        kernel.channels,
+        chunk,
+        chunks,
+        float32Word(kernel.epsilon),
+      ]);
+    }
+    case 'layerNormGrad': {
+      const chunk = rowsOfTask(kernel.rows, kernel.channels);
+      const chunks = Math.ceil(kernel.rows / chunk);
+      const scratchBytes = 2 * chunks * rowBytes(kernel.channels);
+      return fixed(code.LAYER_NORM_GRAD, [kernel.rows, kernel.channels, chunk, chunks], scratchBytes);
+    }
+    case 'attention':
+      return fixed(code.ATTENTION, attentionWords(kernel), attentionScratch(kernel, threads));
+    case 'attentionGrad':
+      return fixed(code.ATTENTION_GRAD, attentionWords(kernel), attentionGradScratch(kernel, threads));
+    case 'softmax': {
+      const { rows, columns } = kernel;
+      return fixed(code.SOFTMAX, [rows, columns, rowsOfTask(rows, columns)]);
+    }
+    case 'gather': {
+      const { rows, columns, count } = kernel;
+      return fixed(code.GATHER, [rows, columns, count, rowsOfTask(count, columns)]);
+    }
+    case 'gatherGrad': {
+      const { rows, columns, count } = kernel;
+      // Every task looks at all indices, so there are only a few.
+      const chunk = Math.max(rowsOfTask(rows, columns), Math.ceil(rows / FEW_TASKS));
+      return fixed(code.GATHER_GRAD, [rows, columns, count, chunk]);
+    }
     default:
-      throw new RangeError(`no ${kernel.kind} yet`);
+      return kernel satisfies never;
   }
 }
+
+/** Elements of a matrix that make a task of its rows. */
+const TASK_ELEMENTS = 8192;
+const FEW_TASKS = 16;
+
+/** Chunks of groupNorm: short enough to sum in float32, and about as much as is worth a task. */
+const CHUNK_POSITIONS = 512;
+const CHUNK_ELEMENTS = 16384;
+/** Images up to this size stay in a core's cache from one pass to the next. */
+const CACHED_ELEMENTS = 131072;
 
 /** Price of what a thread claims of a map at once, in simple operations: some ten microseconds. */
 const CHUNK_COST = 32768;
@@ -128,6 +188,50 @@ function compileMatmul(kernel: MatmulKernel, threads: number): KernelCode {
   const scratchBytes = matmulScratch({ batch, m, n, k, transposeA, batchStrideA, batchStrideB }, threads);
   const sizes = [batch, m, n, k, transposeA ? 1 : 0, transposeB ? 1 : 0, batchStrideA, batchStrideB];
   return withEpilogue(code.MATMUL, kernel, sizes, scratchBytes);
+}
+
+/** `scratchRows` rows of scratch memory for each chunk, and as many for each image. */
+function compileGroupNorm(
+  opcode: number,
+  kernel: GroupNormKernel | GroupNormGradKernel,
+  scratchRows: number,
+  extraSizes: readonly number[],
+): KernelCode {
+  const { batch, positions, channels, groups, silu } = kernel;
+  const wanted = Math.min(CHUNK_POSITIONS, Math.max(1, Math.floor(CHUNK_ELEMENTS / channels)));
+  const chunk = Math.ceil(positions / Math.ceil(positions / wanted));
+  const chunks = Math.ceil(positions / chunk);
+  const image = positions * channels;
+  const takesWholeImages = chunks === 1 || (batch >= FEW_TASKS / 2 && image <= CACHED_ELEMENTS);
+  return fixed(
+    opcode,
+    [
+      batch,
+      positions,
+      channels,
+      groups,
+      silu ? 1 : 0,
+      chunk,
+      chunks,
+      takesWholeImages ? 1 : 0,
+      ...extraSizes,
+    ],
+    scratchRows * batch * (chunks + 1) * rowBytes(channels),
+  );
+}
+
+function rowsOfTask(rows: number, columns: number): number {
+  return Math.min(rows, Math.max(1, Math.floor(TASK_ELEMENTS / columns)));
+}
+
+/** Bytes of a row of floats, whole vectors. */
+function rowBytes(channels: number): number {
+  return 16 * Math.ceil(channels / 4);
+}
+
+function attentionWords(kernel: AttentionKernel | AttentionGradKernel): number[] {
+  const { batch, heads, queries, keys, headDim, scale } = kernel;
+  return [batch, heads, queries, keys, headDim, float32Word(scale)];
 }
 
 function withEpilogue(

@@ -1,15 +1,21 @@
 // Entry points: a leader that runs a list of commands, and the workers that help it.
 
-import { inputOf, nextCommand, opcodeOf, outputOf, programOf, size, sizesOf } from './command';
+import { attention } from './attention';
+import { attentionGrad } from './attention-grad';
+import { floatSize, inputOf, nextCommand, opcodeOf, outputOf, programOf, size, sizesOf } from './command';
 import { conv2d } from './conv2d';
 import { conv2dFilterGrad } from './conv2d-filter-grad';
 import { conv2dInputGrad } from './conv2d-input-grad';
+import { gather, gatherGrad } from './gather';
+import { groupNorm, groupNormGrad } from './group-norm';
+import { layerNorm, layerNormGrad } from './layer-norm';
 import { LIST_COMMANDS, LIST_COUNT, SCRATCH } from './layout';
 import { map } from './map';
 import { matmul } from './matmul';
 import * as op from './opcodes';
 import { unbind } from './program';
 import { reduce } from './reduce';
+import { softmax } from './softmax';
 import { closeTeam, joinTeam, leaveTeam, openTeam } from './threads';
 
 export { failTeam as fail } from './threads';
@@ -73,6 +79,58 @@ function runCommand(command: usize, scratch: usize, thread: i32, threads: i32): 
       return conv2dInputGrad(a, b, output, sizesOf(command), epilogue, scratch, thread, threads);
     case op.CONV2D_FILTER_GRAD:
       return conv2dFilterGrad(a, b, output, sizesOf(command), scratch, thread, threads);
+    case op.GROUP_NORM:
+      return groupNorm(command, scratch);
+    case op.GROUP_NORM_GRAD:
+      return groupNormGrad(command, scratch);
+    case op.LAYER_NORM:
+      return layerNorm(command);
+    case op.LAYER_NORM_GRAD:
+      return layerNormGrad(command, scratch);
+    case op.ATTENTION:
+      return attention(
+        a,
+        b,
+        inputOf(command, 2),
+        output,
+        outputOf(command, 1),
+        size(command, 0),
+        size(command, 1),
+        size(command, 2),
+        size(command, 3),
+        size(command, 4),
+        floatSize(command, 5),
+        scratch,
+        thread,
+        threads,
+      );
+    case op.ATTENTION_GRAD:
+      return attentionGrad(
+        a,
+        b,
+        inputOf(command, 2),
+        inputOf(command, 3),
+        inputOf(command, 4),
+        inputOf(command, 5),
+        output,
+        outputOf(command, 1),
+        outputOf(command, 2),
+        size(command, 0),
+        size(command, 1),
+        size(command, 2),
+        size(command, 3),
+        size(command, 4),
+        floatSize(command, 5),
+        scratch,
+        thread,
+        threads,
+      );
+    case op.SOFTMAX:
+      return softmax(command);
+    case op.GATHER:
+      return gather(command);
+    case op.GATHER_GRAD:
+      return gatherGrad(command);
     default:
       unreachable();
   }

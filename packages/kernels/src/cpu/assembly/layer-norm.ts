@@ -1,0 +1,138 @@
+// layerNorm and its gradient on [rows, channels]: a row at a time, while it is in the first-level cache.
+
+import { floatSize, inputOf, outputOf, size } from './command';
+import { horizontalSum, loadLanes, madd, storeLanes } from './simd';
+import { barrier, claim } from './threads';
+
+// Sizes, by index.
+const ROWS: i32 = 0;
+const CHANNELS: i32 = 1;
+/** Rows of a task, and number of tasks. */
+const CHUNK: i32 = 2;
+const CHUNKS: i32 = 3;
+const EPSILON: i32 = 4;
+
+export function layerNorm(command: usize): void {
+  const rows = size(command, ROWS);
+  const length = size(command, CHUNK);
+  for (let task = claim(); task < size(command, CHUNKS); task = claim()) {
+    const end = min((task + 1) * length, rows);
+    for (let row = task * length; row < end; row++) normaliseRow(command, row);
+  }
+  barrier();
+}
+
+/** Scratch memory: for each task its part of dScale and of dShift. */
+export function layerNormGrad(command: usize, scratch: usize): void {
+  const rows = size(command, ROWS);
+  const channels = size(command, CHANNELS);
+  const length = size(command, CHUNK);
+  const chunks = size(command, CHUNKS);
+  const partBytes = <usize>((channels + 3) & ~3) << 2;
+  for (let task = claim(); task < chunks; task = claim()) {
+    const parts = scratch + <usize>(2 * task) * partBytes;
+    memory.fill(parts, 0, 2 * partBytes);
+    const end = min((task + 1) * length, rows);
+    for (let row = task * length; row < end; row++) gradientRow(command, row, parts, parts + partBytes);
+  }
+  barrier();
+
+  for (let index = claim(); index << 4 < channels; index = claim()) {
+    const end = min((index << 4) + 16, channels);
+    for (let channel = index << 4; channel < end; channel++) {
+      const c = <usize>channel << 2;
+      let scale: f64 = 0;
+      let shift: f64 = 0;
+      for (let task = 0; task < chunks; task++) {
+        const parts = scratch + <usize>(2 * task) * partBytes + c;
+        scale += <f64>load<f32>(parts);
+        shift += <f64>load<f32>(parts + partBytes);
+      }
+      store<f32>(outputOf(command, 1) + c, <f32>scale);
+      store<f32>(outputOf(command, 2) + c, <f32>shift);
+    }
+  }
+  barrier();
+}
+
+function normaliseRow(command: usize, row: i32): void {
+  const channels = size(command, CHANNELS);
+  const bytes = <usize>channels << 2;
+  const x = inputOf(command, 0) + <usize>row * bytes;
+  const y = outputOf(command, 0) + <usize>row * bytes;
+  const scale = inputOf(command, 1);
+  const shift = inputOf(command, 2);
+
+  // The first mean only has to be near: what remains is added up again, and small.
+  const near = rowSum(x, bytes) / <f32>channels;
+  const rest = f32x4.splat(near);
+  let sum = f32x4.splat(0.0);
+  let squares = sum;
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const lanes = <i32>((bytes - c) >> 2);
+    const d = f32x4.sub(lanes < 4 ? paddedLanes(x + c, lanes, near) : v128.load(x + c), rest);
+    sum = f32x4.add(sum, d);
+    squares = madd(d, d, squares);
+  }
+  const excess = <f64>horizontalSum(sum) / <f64>channels;
+  const mean = <f64>near + excess;
+  const variance = <f64>horizontalSum(squares) / <f64>channels - excess * excess;
+  const rstd = <f32>(1 / Math.sqrt(variance + <f64>floatSize(command, EPSILON)));
+  store<f32>(outputOf(command, 1) + (<usize>row << 2), <f32>mean);
+  store<f32>(outputOf(command, 2) + (<usize>row << 2), rstd);
+
+  const centre = f32x4.splat(<f32>mean);
+  const lost = f32x4.splat(<f32>(mean - <f64>(<f32>mean)));
+  const factor = f32x4.splat(rstd);
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const xhat = f32x4.mul(f32x4.sub(f32x4.sub(v128.load(x + c), centre), lost), factor);
+    storeLanes(y + c, madd(xhat, v128.load(scale + c), v128.load(shift + c)), <i32>((bytes - c) >> 2));
+  }
+}
+
+@inline
+function rowSum(x: usize, bytes: usize): f32 {
+  let sum = f32x4.splat(0.0);
+  for (let c: usize = 0; c < bytes; c += 16) sum = f32x4.add(sum, loadLanes(x + c, <i32>((bytes - c) >> 2)));
+  return horizontalSum(sum);
+}
+
+/** The first `lanes` floats, and `value` in the other lanes. */
+function paddedLanes(pointer: usize, lanes: i32, value: f32): v128 {
+  const isInside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(lanes));
+  return v128.bitselect(loadLanes(pointer, lanes), f32x4.splat(value), isInside);
+}
+
+/** dx = rstd (g - mean(g) - xhat mean(g xhat)) with g = scale dy; dScale += dy xhat, dShift += dy. */
+function gradientRow(command: usize, row: i32, dScale: usize, dShift: usize): void {
+  const channels = size(command, CHANNELS);
+  const bytes = <usize>channels << 2;
+  const dy = inputOf(command, 0) + <usize>row * bytes;
+  const x = inputOf(command, 1) + <usize>row * bytes;
+  const scale = inputOf(command, 2);
+  const mean = v128.load32_splat(inputOf(command, 3) + (<usize>row << 2));
+  const rstd = v128.load32_splat(inputOf(command, 4) + (<usize>row << 2));
+  const dx = outputOf(command, 0) + <usize>row * bytes;
+
+  let sum = f32x4.splat(0.0);
+  let products = sum;
+  for (let c: usize = 0; c < bytes; c += 16) {
+    // Lanes past the row have dy = 0 and so add nothing, once xhat is a number there too.
+    const lanes = <i32>((bytes - c) >> 2);
+    const gradient = loadLanes(dy + c, lanes);
+    const xhat = f32x4.mul(f32x4.sub(loadLanes(x + c, lanes), mean), rstd);
+    const g = f32x4.mul(gradient, loadLanes(scale + c, lanes));
+    sum = f32x4.add(sum, g);
+    products = madd(g, xhat, products);
+    v128.store(dScale + c, madd(gradient, xhat, v128.load(dScale + c)));
+    v128.store(dShift + c, f32x4.add(v128.load(dShift + c), gradient));
+  }
+  const meanOfG = f32x4.splat(horizontalSum(sum) / <f32>channels);
+  const meanOfProducts = f32x4.splat(horizontalSum(products) / <f32>channels);
+  for (let c: usize = 0; c < bytes; c += 16) {
+    const xhat = f32x4.mul(f32x4.sub(v128.load(x + c), mean), rstd);
+    const g = f32x4.mul(v128.load(dy + c), v128.load(scale + c));
+    const projected = madd(xhat, meanOfProducts, meanOfG);
+    storeLanes(dx + c, f32x4.mul(f32x4.sub(g, projected), rstd), <i32>((bytes - c) >> 2));
+  }
+}
