@@ -9,7 +9,7 @@ import { sameShape } from '../ops/axes.js';
 import type { Storage } from '../storage.js';
 import { collapse } from './collapse.js';
 import { heldStorage, planSources, resolve } from './collect.js';
-import { carrier, chooseHeads } from './fuse.js';
+import { carrier, chooseHeads, isBuffer } from './fuse.js';
 import {
   inputTypes,
   type Lowered,
@@ -40,7 +40,7 @@ export function makeKernels(
   positions: ReadonlyMap<Node, number>,
   requested: Requested,
 ): Work[] {
-  const forced = new Set(requested.keys());
+  const forced = new Set([...requested.keys()].filter((node) => !isBuffer(node)));
   // Each failure makes one more node a head, so this ends.
   for (;;) {
     const outcome = tryKernels(nodes, positions, requested, chooseHeads(nodes, forced));
