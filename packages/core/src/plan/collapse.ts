@@ -32,18 +32,20 @@ export function collapse(shape: Shape, expression: Expression, axes: readonly nu
       run.push(d);
     else runs.push([d]);
   });
+  // An axis of size 1 that lies in padding hides everything; one axis has to be left to say so.
+  const isHidden = (view: View) =>
+    view.valid?.some(([begin, end], d) => shape[d] === 1 && end <= begin) ?? false;
+  if (runs.length === 0 && views.some(isHidden)) runs.push([0]);
   const kept = runs.map((run) => run[run.length - 1] as number);
   const remap = <V extends View>(view: V): View => {
     const strides = kept.map((d) => view.strides[d] as number);
-    // An axis of size 1 that lies in padding hides everything.
-    const hidden = view.valid?.some(([begin, end], d) => shape[d] === 1 && end <= begin) ?? false;
+    const hidden = isHidden(view);
     if (!view.valid) return { offset: view.offset, strides };
     const valid = runs.map((run, i): readonly [number, number] => {
       if (hidden && i === 0) return [0, 0];
       const only = run.length === 1 ? view.valid?.[run[0] as number] : undefined;
       return only ?? [0, sizeOf(run)];
     });
-    if (hidden && runs.length === 0) return { offset: view.offset, strides, valid: [] };
     const full = valid.every(([begin, end], i) => begin === 0 && end === sizeOf(runs[i] as number[]));
     return full ? { offset: view.offset, strides } : { offset: view.offset, strides, valid };
   };
