@@ -11,14 +11,21 @@ import { normalizeAxes, normalizeAxis } from './axes.js';
 import { constant } from './constant.js';
 import { arange } from './creation.js';
 import { broadcastTo, reshape } from './movement.js';
-import { cast, where } from './pointwise.js';
+import { cast, pointwise, where } from './pointwise.js';
 
 type Axes = number | readonly number[];
 
 export const sum = (x: Tensor, axes?: Axes, keepDims = false) => reduce('sum', x, axes, keepDims);
 export const mean = (x: Tensor, axes?: Axes, keepDims = false) => reduce('mean', x, axes, keepDims);
 export const max = (x: Tensor, axes?: Axes, keepDims = false) => reduce('max', x, axes, keepDims);
-export const min = (x: Tensor, axes?: Axes, keepDims = false) => reduce('max', x.neg(), axes, keepDims).neg();
+export const min = (x: Tensor, axes?: Axes, keepDims = false) =>
+  reversed(reduce('max', reversed(x), axes, keepDims, 'min'));
+
+/** The same numbers in the opposite order. Not every integer has a negative; every one has a complement. */
+function reversed(x: Tensor): Tensor {
+  if (x.dtype === 'bool') return x;
+  return x.dtype === 'float32' ? x.neg() : pointwise('bitXor', x, -1);
+}
 
 /** Mean squared deviation from the mean, in two passes; divided by count - 1 instead of count if `unbiased`. */
 export function variance(x: Tensor, axes?: Axes, keepDims = false, { unbiased = false } = {}): Tensor {
@@ -59,10 +66,11 @@ function reduce(
   x: Tensor,
   axes: Axes | undefined,
   keepDims: boolean,
+  operation: string = reduction,
 ): Tensor {
   if (x.dtype === 'bool' || (x.dtype !== 'float32' && reduction === 'mean'))
-    throw dtypeError(reduction, [x.dtype], "Use cast('float32') first.");
-  const normalized = normalizeAxes(reduction, axes, x.shape.length);
+    throw dtypeError(operation, [x.dtype], "Use cast('float32') first.");
+  const normalized = normalizeAxes(operation, axes, x.shape.length);
   const kept = reducedShape(x.shape, normalized, true);
   const dropped = reducedShape(x.shape, normalized, false);
   const count = elementCount(normalized.map((axis) => x.shape[axis] as number));
