@@ -5,12 +5,12 @@
  */
 
 import { elementCount } from '@dmpo/kernels';
-import { argumentError, formatShape, shapeError } from '../errors.js';
+import { argumentError, dtypeError, formatShape, shapeError } from '../errors.js';
 import { type Movement, type MovementNode, type Node, nextId, type Shape } from '../graph.js';
 import { Tensor } from '../tensor.js';
 import { broadcastShapes, checkShape, normalizeAxes, normalizeAxis, sameShape } from './axes.js';
 import { constant } from './constant.js';
-import { add } from './pointwise.js';
+import { pointwise } from './pointwise.js';
 import { sum } from './reduce.js';
 
 /** `shape` may hold one -1, which takes what is left. */
@@ -180,6 +180,12 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
     )
   )
     throw shapeError('concat', shapes, `All sizes but that of axis ${axis} must agree.`);
+  if (!tensors.every(({ dtype }) => dtype === first.dtype))
+    throw dtypeError(
+      'concat',
+      tensors.map(({ dtype }) => dtype),
+      'Tensors must share one dtype: use cast() on the others.',
+    );
   const total = shapes.reduce((sum, shape) => sum + (shape[at] as number), 0);
   let before = 0;
   let joined: Tensor | undefined;
@@ -191,7 +197,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
       tensor.shape.map((_, d): [number, number] => (d === at ? [before, after] : [0, 0])),
     );
     // Where one tensor lies the others are zero, so that the sum is the union.
-    joined = joined ? add(joined, padded) : padded;
+    joined = joined ? pointwise(first.dtype === 'bool' ? 'or' : 'add', joined, padded) : padded;
     before += size;
   }
   return joined as Tensor;
@@ -199,6 +205,9 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 
 /** Joins tensors of one shape along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  const shapes = tensors.map((tensor) => tensor.shape);
+  if (!shapes.every((shape) => sameShape(shape, shapes[0] as Shape)))
+    throw shapeError('stack', shapes, 'All shapes must be the same.');
   return concat(
     tensors.map((tensor) => unsqueeze(tensor, axis)),
     axis,
