@@ -4,7 +4,7 @@
 // The output is cut into chunks of whole blocks (batch, slice of k, row group, column group), as many as the sizes alone
 // decide. cpu/scratch.ts makes the same decisions to size the scratch memory.
 
-import { fillRows, multiplyPanels, ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
+import { fillRows, multiplyOuter, multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { applyEpilogue } from './map';
 import { packPanel, packPanelTransposed, transpose } from './pack';
 import { sumSlices } from './slices';
@@ -174,6 +174,35 @@ function multiplyBlock(
     const depth = last - first;
     if (!isPacked) packPanels(b, blockB, n, k, first, last, firstPanel, lastPanel, transposeB);
 
+    const panels = isPacked ? b + ((<usize>(firstPanel * k + first) * TILE_COLUMNS) << 2) : blockB;
+    const panelBytes = (<usize>(isPacked ? k : depth) * TILE_COLUMNS) << 2;
+    const lastColumn = min(lastPanel * TILE_COLUMNS, n);
+
+    // A few columns do not pay for transposing A; a tile of its columns is then read where it lies.
+    if (transposeA && !isPacked) {
+      const columnsA = a + ((<usize>first * m + firstRow) << 2);
+      let panel = panels;
+      for (let column = firstPanel * TILE_COLUMNS; column < lastColumn; column += TILE_COLUMNS) {
+        multiplyOuter(
+          columnsA,
+          <usize>m << 2,
+          TILE_ROWS << 2,
+          panel,
+          1,
+          depth,
+          TILE_COLUMNS << 2,
+          0,
+          c + <usize>firstRow * cStride + (<usize>column << 2),
+          cStride,
+          lastRow - firstRow,
+          min(TILE_COLUMNS, lastColumn - column),
+          first > begin,
+        );
+        panel += panelBytes;
+      }
+      continue;
+    }
+
     for (let blockRow = firstRow; blockRow < lastRow; blockRow += BLOCK_ROWS) {
       const count = min(BLOCK_ROWS, lastRow - blockRow);
       let rowsA = a + ((<usize>blockRow * k) << 2);
@@ -193,10 +222,10 @@ function multiplyBlock(
         segment,
         1,
         depth,
-        isPacked ? b + ((<usize>(firstPanel * k + first) * TILE_COLUMNS) << 2) : blockB,
-        (<usize>(isPacked ? k : depth) * TILE_COLUMNS) << 2,
+        panels,
+        panelBytes,
         firstPanel * TILE_COLUMNS,
-        min(lastPanel * TILE_COLUMNS, n),
+        lastColumn,
         first > begin,
       );
     }
