@@ -82,7 +82,7 @@ export function groupNormGrad(command: usize, scratch: usize): void {
     barrier();
   }
   const channels = size(command, CHANNELS);
-  for (let index = claim(); index << 4 < channels; index = claim()) {
+  for (let index = claim(); index < (channels + 15) >> 4; index = claim()) {
     parameterGradients(command, scratch, index << 4, min((index << 4) + 16, channels));
   }
   barrier();

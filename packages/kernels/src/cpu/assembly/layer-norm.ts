@@ -37,7 +37,7 @@ export function layerNormGrad(command: usize, scratch: usize): void {
   }
   barrier();
 
-  for (let index = claim(); index << 4 < channels; index = claim()) {
+  for (let index = claim(); index < (channels + 15) >> 4; index = claim()) {
     const end = min((index << 4) + 16, channels);
     for (let channel = index << 4; channel < end; channel++) {
       const c = <usize>channel << 2;
