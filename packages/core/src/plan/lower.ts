@@ -2,6 +2,7 @@
 
 import { type DType, type Expression, type Instruction, isIdentityView } from '@dmpo/kernels';
 import type { MovementNode, Node, Shape } from '../graph.js';
+import { sameShape } from '../ops/axes.js';
 import { heldStorage, planSources } from './collect.js';
 import { isBuffer } from './fuse.js';
 import { applyMovement, asView, type ShapedView, wholeBuffer } from './movement-view.js';
@@ -71,7 +72,8 @@ export function lower(
   };
 
   const emitted = new Map<string, number | NeedsHead>();
-  const emit = (node: Node, chain: Chain | undefined): number | NeedsHead => {
+  const emit = (node: Node, through: Chain | undefined): number | NeedsHead => {
+    const chain = cancelsOut(node, through, shape) ? undefined : through;
     const key = `${positions.get(node)} ${chain?.key ?? ''}`;
     let position = emitted.get(key);
     if (position === undefined) {
@@ -137,6 +139,13 @@ function viewThrough(node: Node, chain: Chain | undefined): ShapedView | NeedsHe
     view = next;
   }
   return view;
+}
+
+/** True if the movements lead from the node to the kernel's index space as if there were none. */
+function cancelsOut(node: Node, chain: Chain | undefined, shape: Shape): boolean {
+  if (!chain || !sameShape(node.shape, shape)) return false;
+  const view = viewThrough(node, chain);
+  return !(view instanceof NeedsHead) && isIdentityView(asView(view), shape);
 }
 
 /** The largest part of an expression that reads at least two buffers and still leaves something to the whole. */
