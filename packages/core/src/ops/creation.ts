@@ -6,6 +6,7 @@ import { nextId, type Shape } from '../graph.js';
 import { Tensor } from '../tensor.js';
 import { checkShape } from './axes.js';
 import { constant, scalar } from './constant.js';
+import { alias } from './movement.js';
 import { cast } from './pointwise.js';
 
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array;
@@ -16,7 +17,7 @@ export type NestedNumbers = number | readonly NestedNumbers[];
  * The dtype follows the array (Float32Array and Float64Array: float32, Uint8Array: bool) unless given.
  */
 export function tensor(data: TypedArray | NestedNumbers, shape?: Shape, dtype?: DType): Tensor {
-  if (typeof data === 'number' && shape === undefined) return scalar(data, [], dtype);
+  if (typeof data === 'number' && shape === undefined) return full([], data, dtype);
   const flat = ArrayBuffer.isView(data) ? data : Float64Array.from(flatten(data));
   const fullShape = checkShape(
     'tensor',
@@ -60,11 +61,13 @@ function nestedShape(data: NestedNumbers): number[] {
   return [data.length, ...first];
 }
 
+// Aliases, since a plain constant may be copied or simplified away, and its gradient with it.
 export const full = (shape: Shape, value: number, dtype: DType = 'float32') =>
-  scalar(value, checkShape('full', shape), dtype);
+  alias(scalar(value, checkShape('full', shape), dtype));
 export const zeros = (shape: Shape, dtype: DType = 'float32') =>
-  constant(0, checkShape('zeros', shape), dtype);
-export const ones = (shape: Shape, dtype: DType = 'float32') => constant(1, checkShape('ones', shape), dtype);
+  alias(constant(0, checkShape('zeros', shape), dtype));
+export const ones = (shape: Shape, dtype: DType = 'float32') =>
+  alias(constant(1, checkShape('ones', shape), dtype));
 
 /** Every element's own row-major position, int32. */
 export const indices = (shape: Shape) => new Tensor({ kind: 'index', id: nextId(), shape, dtype: 'int32' });
@@ -87,7 +90,7 @@ export function arange(begin: number, end?: number, step = 1): Tensor {
 export function linspace(begin: number, end: number, count: number): Tensor {
   if (!Number.isInteger(count) || count < 1)
     throw argumentError('linspace', `${count} numbers`, 'Use a positive count.');
-  if (count === 1) return scalar(begin, [1]);
+  if (count === 1) return full([1], begin);
   return tensor(Float64Array.from({ length: count }, (_, i) => begin + ((end - begin) * i) / (count - 1)));
 }
 

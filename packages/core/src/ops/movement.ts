@@ -9,7 +9,7 @@ import { argumentError, dtypeError, formatShape, shapeError } from '../errors.js
 import { type Movement, type MovementNode, type Node, nextId, type Shape } from '../graph.js';
 import { Tensor } from '../tensor.js';
 import { broadcastShapes, checkShape, normalizeAxes, normalizeAxis, sameShape } from './axes.js';
-import { constant } from './constant.js';
+import { constant, scalar } from './constant.js';
 import { pointwise } from './pointwise.js';
 import { sum } from './reduce.js';
 
@@ -31,9 +31,17 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return move(x, { kind: 'reshape' }, full);
 }
 
-/** The same tensor as a new node, so that a gradient can be asked for at this very place of the graph. */
-export function alias(x: Tensor): Tensor {
-  return move(x, { kind: 'reshape' }, x.shape);
+/** The same tensor as a new node that is never simplified away: gradients can be asked for at this very place of the graph. */
+export function alias({ node }: Tensor): Tensor {
+  const { shape, dtype } = node;
+  return new Tensor({
+    kind: 'movement',
+    id: nextId(),
+    shape,
+    dtype,
+    movement: { kind: 'reshape' },
+    source: node,
+  });
 }
 
 /** Axis d of the result is axis `axes[d]` of x. */
@@ -248,8 +256,7 @@ function move(x: Tensor, movement: Movement, shape: Shape): Tensor {
   const source = x.node;
   if (source.kind === 'constant' && movement.kind !== 'pad')
     return constant(source.value, shape, source.dtype);
-  if (source.kind === 'scalar' && movement.kind !== 'pad')
-    return new Tensor({ ...source, id: nextId(), shape });
+  if (source.kind === 'scalar' && movement.kind !== 'pad') return scalar(source.value, shape, source.dtype);
   return new Tensor({ kind: 'movement', id: nextId(), shape, dtype: source.dtype, movement, source });
 }
 
