@@ -7,7 +7,8 @@
 // - Work is only ever done for a claimed chunk, and never assigned by thread number (that thread may not be there).
 //   Work that is not split is chunk 0 of a phase of one chunk.
 // - Each phase ends with `barrier`, called by every thread; so does the kernel.
-// - Between barriers a kernel claims until it is given a number that is not one of its chunks.
+// - Between barriers a kernel claims until it is given a number that is not one of its chunks. It compares that number
+//   before it computes with it, since it may be the largest there is.
 // - The number of phases and chunks follows from the arguments, not from results: a late thread may read results that
 //   later phases have overwritten. It must not matter what it reads when it claims nothing.
 
