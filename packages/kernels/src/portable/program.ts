@@ -15,7 +15,7 @@ import { layerNormGradProgram } from './layer-norm-grad.js';
 import { mapProgram, withEpilogue } from './map.js';
 import { type MatmulConstants, matmul } from './matmul.js';
 import { reduceProgram } from './reduce.js';
-import { softmax } from './softmax.js';
+import { softmaxProgram } from './softmax.js';
 import { input, type PortablePass, type PortableProgram, pass } from './types.js';
 
 export function portableProgram(kernel: Kernel): PortableProgram {
@@ -47,7 +47,7 @@ export function portableProgram(kernel: Kernel): PortableProgram {
     case 'attentionGrad':
       return attentionGradProgram(kernel);
     case 'softmax':
-      return alone(pass(softmax, { columns: kernel.columns }, [first], elements));
+      return softmaxProgram(kernel);
     case 'gather': {
       const { rows, columns } = kernel;
       return alone(pass(gather, { rows, columns }, [first, second], elements));

@@ -20,7 +20,7 @@ import { runKernel } from './run-kernel.js';
 export const UNIT_ROUNDOFF = 2 ** -24;
 
 const SAFETY = 4;
-const PERTURBATIONS = 3;
+const PERTURBATIONS = 2;
 
 /** One tolerance per output. `exact` are the reference's outputs for these inputs. */
 export async function roundingTolerances(
