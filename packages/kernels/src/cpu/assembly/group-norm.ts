@@ -120,10 +120,10 @@ function chunkPositions(command: usize, chunk: i32): i32 {
   return min(length, size(command, POSITIONS) - chunk * length);
 }
 
-/** Positions of a tile. */
+/** Positions of a tile: enough that what is set up for a column of it pays. */
 @inline
 function tilePositions(channels: i32): i32 {
-  return max(1, TILE / channels);
+  return max(32, TILE / channels);
 }
 
 /** Per channel of a chunk: a shift near its mean, the sum of x - shift and the sum of its square. */

@@ -1,7 +1,7 @@
 // Vectorised elementary functions of float32, four lanes at a time: log, log1p, sin, cos, tanh, erf, sigmoid, softplus.
 // A few ULP of error, IEEE limits at zero and infinity, NaN in gives NaN out. The exponential is in simd.ts.
 
-import { exp, madd } from './simd';
+import { exp, madd, nmadd } from './simd';
 
 /** Natural logarithm; log(0) = -inf, log(x < 0) = NaN, subnormals included (Cephes logf: x = m 2^e, m in [sqrt 1/2, sqrt 2)). */
 @inline
@@ -55,12 +55,28 @@ export function log1p(x: v128): v128 {
   return f32x4.add(log(u), v128.and(correction, f32x4.eq(correction, correction)));
 }
 
-/** 1 / (1 + e^-x), from e^-|x| so that nothing overflows and small values keep their relative accuracy. */
+/**
+ * 1 / (1 + e^-x), which keeps its relative accuracy for every x. The exponential is that of simd.ts with one factor 2^n,
+ * enough here: n = 128 gives infinity and so the limit 0, and below 2^-126 the sum is 1.
+ */
 @inline
 export function sigmoid(x: v128): v128 {
   const one = f32x4.splat(1.0);
-  const e = exp(f32x4.neg(f32x4.abs(x)));
-  return f32x4.div(v128.bitselect(e, one, f32x4.lt(x, f32x4.splat(0.0))), f32x4.add(e, one));
+  const magic = f32x4.splat(12582912.0);
+  const clamped = f32x4.pmax(f32x4.pmin(f32x4.neg(x), f32x4.splat(89.0)), f32x4.splat(-87.0));
+  const shifted = madd(clamped, f32x4.splat(1.44269504088896341), magic);
+  const n = f32x4.sub(shifted, magic);
+  let r = nmadd(n, f32x4.splat(0.693359375), clamped);
+  r = nmadd(n, f32x4.splat(-2.12194440e-4), r);
+
+  let p = madd(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
+  p = madd(p, r, f32x4.splat(8.3334519073e-3));
+  p = madd(p, r, f32x4.splat(4.1665795894e-2));
+  p = madd(p, r, f32x4.splat(1.6666665459e-1));
+  p = madd(p, r, f32x4.splat(5.0000001201e-1));
+  p = madd(p, f32x4.mul(r, r), f32x4.add(r, one));
+  const power = i32x4.add(i32x4.shl(shifted, 23), one);
+  return f32x4.div(one, madd(p, power, one));
 }
 
 /** log(1 + e^x) = max(x, 0) + log1p(e^-|x|). */
