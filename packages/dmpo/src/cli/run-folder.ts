@@ -12,6 +12,8 @@ export interface RunFolder {
   readonly checkpoint: CheckpointFiles | undefined;
   /** Where the finished model goes. */
   readonly modelFolder: string;
+  /** To be called once nothing can go wrong any more but training itself: removes what a new run replaces. */
+  readonly begin: () => Promise<void>;
 }
 
 export interface RunFolderOptions {
@@ -45,7 +47,7 @@ export async function openRunFolder({
         'Leave out --resume to start a new run.',
       );
     }
-    return { storage, checkpoint: await storage.load(latest), modelFolder };
+    return { storage, checkpoint: await storage.load(latest), modelFolder, begin: async () => {} };
   }
   const finished = await exists(modelFolder);
   if (latest !== undefined && !finished && !overwrite) {
@@ -55,9 +57,11 @@ export async function openRunFolder({
       'Continue it with --resume, discard it with --overwrite, or choose another folder with --output.',
     );
   }
-  await rm(modelFolder, { recursive: true, force: true });
-  for (const step of steps) await storage.remove(step);
-  return { storage, checkpoint: undefined, modelFolder };
+  const begin = async () => {
+    await rm(modelFolder, { recursive: true, force: true });
+    for (const step of steps) await storage.remove(step);
+  };
+  return { storage, checkpoint: undefined, modelFolder, begin };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -86,6 +86,11 @@ class MemoryStorage implements CheckpointStorage {
   }
 }
 
+/** Files as strings, which compare faster than arrays. */
+function text(files: CheckpointFiles): Record<string, string> {
+  return Object.fromEntries([...files].map(([name, bytes]) => [name, Buffer.from(bytes).toString('latin1')]));
+}
+
 async function numbers(tensors: ReadonlyMap<string, Tensor>): Promise<Record<string, number[]>> {
   const read = [...tensors].map(async ([name, tensor]) => [name, Array.from(await tensor.data())] as const);
   return Object.fromEntries(await Promise.all(read));
@@ -111,7 +116,7 @@ describe.each(Object.entries(trainers))('%s', (_, make) => {
     expect(resumed.step).toBe(3);
     await resumed.train();
     expect(resumed.history).toEqual(whole.history);
-    expect(await resumed.checkpoint()).toEqual(storage.saved.get(6));
+    expect(text(await resumed.checkpoint())).toEqual(text(await storage.load(6)));
   });
 
   it('gives the same numbers from the same seed, and others from another', async () => {
@@ -300,10 +305,12 @@ describe('PreferenceTrainer', () => {
   it('gives both members of a pair the same timestep and noise', async () => {
     // Winner and loser alike: had they different timesteps or noise, their errors would differ.
     const twins = tinyImages((pixels) => pixels.fill(0.25));
-    const trainer = preferenceTrainer({ steps: 4 }, preferStyle(twins, 'bright'));
+    const trainer = preferenceTrainer({ steps: 4, learningRate: 1e-2 }, preferStyle(twins, 'bright'));
     await trainer.train();
-    for (const { winnerErrorDifference, loserErrorDifference } of trainer.history) {
-      expect(winnerErrorDifference).toBe(loserErrorDifference);
+    for (const { winnerErrorDifference = 0, loserErrorDifference = 0 } of trainer.history.slice(1)) {
+      expect(Math.abs(winnerErrorDifference)).toBeGreaterThan(1e-4);
+      // Their places in the batch differ, and with them the rounding.
+      expect(Math.abs(winnerErrorDifference - loserErrorDifference)).toBeLessThan(1e-6);
     }
   });
 

@@ -1,0 +1,372 @@
+// The command line from end to end, with models and pictures small enough for seconds.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { runCommandLine } from './program.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'dmpo-cli-'));
+const at = (...names: string[]) => join(folder, ...names);
+
+const tiny = {
+  steps: 6,
+  batch: 4,
+  warmUpSteps: 2,
+  checkpointEvery: 3,
+  sampleEvery: 3,
+  samplingSteps: 2,
+  size: 8,
+  model: {
+    block_out_channels: [8, 16],
+    norm_num_groups: 4,
+    attention_head_dim: 8,
+    down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+    up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+  },
+};
+
+async function picture(path: string, background: string): Promise<void> {
+  mkdirSync(dirname(at(path)), { recursive: true });
+  await sharp({ create: { width: 8, height: 8, channels: 3, background } }).toFile(at(path));
+}
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command in this process. */
+async function dmpo(...args: string[]): Promise<Outcome> {
+  const written = { out: '', err: '' };
+  const capture = (key: keyof typeof written) => (chunk: string | Uint8Array) => {
+    written[key] += chunk;
+    return true;
+  };
+  const spies = [
+    vi.spyOn(process.stdout, 'write').mockImplementation(capture('out')),
+    vi.spyOn(process.stderr, 'write').mockImplementation(capture('err')),
+  ];
+  try {
+    return { code: await runCommandLine(args), ...written };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+/** Runs a command in a process of its own. */
+function spawnDmpo(...args: string[]) {
+  const root = fileURLToPath(new URL('../../../../', import.meta.url));
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+  return spawn(process.execPath, ['--conditions=@dmpo/source', '--import=tsx', main, ...args], { cwd: root });
+}
+
+beforeAll(async () => {
+  const colours = { lime: ['lime', 'green'], plum: ['plum', 'purple'], salmon: ['salmon', 'red'] };
+  for (const [prompt, [light = '', dark = '']] of Object.entries(colours)) {
+    await picture(`images/${prompt}/light.png`, light);
+    await picture(`images/${prompt}/dark.png`, dark);
+    await picture(`preferences/${prompt}/winner/a.png`, light);
+    await picture(`preferences/${prompt}/loser/a.png`, dark);
+  }
+  writeFileSync(at('tiny.json'), JSON.stringify(tiny));
+  const outcome = await dmpo(
+    'pretrain',
+    '--config',
+    at('tiny.json'),
+    '--data',
+    at('images'),
+    '--output',
+    at('base'),
+  );
+  expect(outcome).toMatchObject({ code: 0 });
+});
+
+afterEach(() => vi.restoreAllMocks());
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const alignTiny = (...more: string[]) =>
+  dmpo(
+    ...['align', '--base', at('base', 'model'), '--data', at('preferences'), '--steps', '4', '--batch', '2'],
+    ...['--sampling-steps', '2', '--samples-per-prompt', '1', '--report', at('report'), ...more],
+  );
+
+describe('dmpo pretrain', () => {
+  it('leaves a model, its last checkpoints, and grids of samples', () => {
+    expect(readdirSync(at('base')).sort()).toEqual([
+      'checkpoint-3',
+      'checkpoint-6',
+      'model',
+      'samples-000003.png',
+      'samples.png',
+    ]);
+    expect(readdirSync(at('base', 'model')).sort()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'prompts.json',
+      'scheduler_config.json',
+    ]);
+    expect(JSON.parse(readFileSync(at('base', 'model', 'prompts.json'), 'utf8'))).toEqual([
+      'lime',
+      'plum',
+      'salmon',
+    ]);
+  });
+});
+
+describe('dmpo align', () => {
+  it('writes the report and the aligned model, and says so as JSON', async () => {
+    const { code, out, err } = await alignTiny('--output', at('aligned'), '--json');
+    expect(code).toBe(0);
+    expect(err).toBe('');
+    expect(JSON.parse(out)).toMatchObject({
+      report: at('report', 'index.html'),
+      preferredStyle: 'winner',
+      base: { samples: 3 },
+      aligned: { samples: 3 },
+      winRate: expect.any(Number),
+      training: { steps: 4, curves: { loss: expect.arrayContaining([expect.any(Number)]) } },
+    });
+    expect(existsSync(at('report', 'index.html'))).toBe(true);
+    expect(existsSync(at('aligned', 'model', 'model.safetensors'))).toBe(true);
+  });
+
+  it('reports progress and figures to people', async () => {
+    const { code, out, err } = await alignTiny('--output', at('aligned'), '--loss', 'diffusion-dpo');
+    expect(code).toBe(0);
+    expect(err).toMatch(
+      /training: 100 % {2}step 4\/4 {2}loss [\d.]+ {2}implicit accuracy [\d.]+ {2}[\d.]+ images\/s {2}0:00 left/,
+    );
+    expect(out).toMatch(/drawn in winner +[\d.]+ % -> [\d.]+ %/);
+  });
+});
+
+describe('dmpo sample and dmpo evaluate', () => {
+  it('draw the prompts asked for', async () => {
+    const { code } = await dmpo(
+      ...['sample', '--model', at('base', 'checkpoint-6'), '--prompts', 'plum', 'lime', '--count', '3'],
+      ...['--sampling-steps', '2', '--output', at('drawn', 'samples.png')],
+    );
+    expect(code).toBe(0);
+    // Two rows of three 8x8 images, 2 pixels apart, three times as large.
+    expect(await sharp(at('drawn', 'samples.png')).metadata()).toMatchObject({ width: 84, height: 54 });
+  });
+
+  it('suggest the prompt that was meant', async () => {
+    const { code, err } = await dmpo('sample', '--model', at('base', 'model'), '--prompts', 'salmn');
+    expect(code).toBe(1);
+    expect(err).toContain('fix: Did you mean "salmon"?');
+  });
+
+  it('measure a model, alone or against another', async () => {
+    const { code, out } = await dmpo(
+      ...[
+        'evaluate',
+        '--model',
+        at('base', 'model'),
+        '--baseline',
+        at('base', 'model'),
+        '--data',
+        at('preferences'),
+      ],
+      ...['--sampling-steps', '2', '--samples-per-prompt', '1', '--json'],
+    );
+    expect(code).toBe(0);
+    const { quality, winRate } = JSON.parse(out);
+    expect(quality.samples).toBe(3);
+    expect(quality.styleShares.winner + quality.styleShares.loser).toBeCloseTo(1);
+    // Against itself every comparison is a tie.
+    expect(winRate).toBe(0.5);
+  });
+});
+
+describe('dmpo doctor', () => {
+  it('says what there is, what there is not, and what to do about it', async () => {
+    const { code, out } = await dmpo('doctor', '--json');
+    expect(code).toBe(0);
+    const { machine, devices } = JSON.parse(out);
+    expect(machine).toMatchObject({ node: process.versions.node, cores: expect.any(Number) });
+    const found = new Map<string, { available: boolean; fix?: string; gigaflops?: number }>(
+      devices.map((device: { name: string }) => [device.name, device]),
+    );
+    expect([...found.keys()].sort()).toEqual(['cpu', 'gpujs', 'reference', 'webgpu']);
+    expect(found.get('cpu')?.gigaflops).toBeGreaterThan(0);
+    for (const { available, fix } of found.values()) expect(available || fix !== '').toBe(true);
+  });
+});
+
+describe('interruption', () => {
+  const pretrainArgs = (output: string) => [
+    'pretrain',
+    '--config',
+    at('long.json'),
+    '--data',
+    at('images'),
+    '--output',
+    output,
+  ];
+
+  it('stores a checkpoint at Ctrl-C, from which training continues to the very same model', async () => {
+    writeFileSync(
+      at('long.json'),
+      JSON.stringify({ ...tiny, steps: 30, checkpointEvery: 1000, sampleEvery: 1000 }),
+    );
+    const child = spawnDmpo(...pretrainArgs(at('interrupted')));
+    let err = '';
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+      if (!child.killed && /step \d+\/30/.test(err)) child.kill('SIGINT');
+    });
+    const [code] = await once(child, 'close');
+    expect(code, err).toBe(130);
+    const [checkpoint = ''] = readdirSync(at('interrupted'));
+    expect(readdirSync(at('interrupted'))).toEqual([expect.stringMatching(/^checkpoint-\d+$/)]);
+    expect(err).toContain(
+      `${checkpoint} is stored. Continue with: dmpo pretrain --output ${at('interrupted')} --resume`,
+    );
+
+    const refused = await dmpo(...pretrainArgs(at('interrupted')));
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('--resume') });
+    expect(readdirSync(at('interrupted'))).toEqual([checkpoint]);
+
+    expect(await dmpo(...pretrainArgs(at('interrupted')), '--resume')).toMatchObject({ code: 0 });
+    expect(await dmpo(...pretrainArgs(at('whole')))).toMatchObject({ code: 0 });
+    const model = (run: string) => readFileSync(at(run, 'model', 'model.safetensors')).toString('latin1');
+    expect(model('interrupted') === model('whole')).toBe(true);
+  });
+});
+
+describe('mistakes', () => {
+  /** Of a command that must fail before any work. */
+  async function errorOf(...args: string[]): Promise<{ code: string; problem: string; fix: string }> {
+    const { code, out } = await dmpo(...args, '--json');
+    expect(code).toBe(1);
+    return JSON.parse(out).error;
+  }
+
+  it('of usage exit with 2 and a suggestion', async () => {
+    expect(await dmpo('algin')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Did you mean align?'),
+    });
+    expect(await dmpo('align', '--stesp', '3')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--steps'),
+    });
+    expect(await dmpo('align', '--steps', 'many')).toMatchObject({ code: 2 });
+    expect(await dmpo('align', '--loss', 'mpo')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('diffusion-dpo'),
+    });
+  });
+
+  it('exit with 1, a problem and a fix, and without a stack', async () => {
+    const { code, err } = await dmpo('align', '--alpha', '2');
+    expect(code).toBe(1);
+    expect(err).toMatch(/^\nerror: .*alpha is 2.*\n {2}fix: .*\n$/);
+  });
+
+  it('in configuration files are all named, with the nearest known key', async () => {
+    writeFileSync(at('wrong.json'), JSON.stringify({ learning_rate: 1, beta: 'much' }));
+    const error = await errorOf('align', '--config', at('wrong.json'));
+    expect(error.code).toBe('UNKNOWN_CONFIG_KEY');
+    expect(error.problem).toContain('"learning_rate". Did you mean "learningRate"?');
+    expect(error.problem).toContain('beta is "much"');
+    writeFileSync(at('wrong.json'), '{');
+    expect(await errorOf('align', '--config', at('wrong.json'))).toMatchObject({ code: 'UNREADABLE_CONFIG' });
+    expect(await errorOf('align', '--config', at('absent.json'))).toMatchObject({
+      code: 'UNREADABLE_CONFIG',
+    });
+  });
+
+  it("in a model's configuration are named", async () => {
+    writeFileSync(
+      at('wrong.json'),
+      JSON.stringify({ ...tiny, model: { ...tiny.model, blockOutChannels: [8] } }),
+    );
+    const error = await errorOf(
+      'pretrain',
+      '--config',
+      at('wrong.json'),
+      '--data',
+      at('images'),
+      '--output',
+      at('new'),
+    );
+    expect(error.problem).toContain('Did you mean "block_out_channels"?');
+  });
+
+  it('such as an unwritable folder are found before any work', async () => {
+    writeFileSync(at('file'), '');
+    const start = performance.now();
+    expect(await errorOf('pretrain', '--output', at('file', 'below'))).toMatchObject({
+      code: 'UNWRITABLE_FOLDER',
+    });
+    expect(await errorOf('align', '--output', at('aligned'), '--report', at('file'))).toMatchObject({
+      code: 'UNWRITABLE_FOLDER',
+    });
+    expect(await errorOf('sample', '--output', at('file', 'a.png'))).toMatchObject({
+      code: 'UNWRITABLE_FOLDER',
+    });
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+
+  it('such as an empty set or too large a batch leave the checkpoints of an earlier run untouched', async () => {
+    mkdirSync(at('empty'), { recursive: true });
+    const before = readdirSync(at('aligned', 'checkpoint-4'));
+    const common = [
+      'align',
+      '--base',
+      at('base', 'model'),
+      '--output',
+      at('aligned'),
+      '--report',
+      at('report'),
+    ];
+    expect(await errorOf(...common, '--data', at('empty'))).toMatchObject({ code: 'EMPTY_DATA' });
+    expect(await errorOf(...common, '--data', at('preferences'), '--batch', '4')).toMatchObject({
+      code: 'BATCH_TOO_LARGE',
+    });
+    expect(readdirSync(at('aligned', 'checkpoint-4'))).toEqual(before);
+    expect(existsSync(at('aligned', 'model', 'model.safetensors'))).toBe(true);
+  });
+
+  it('such as a damaged, missing or foreign model are named', async () => {
+    mkdirSync(at('damaged'));
+    for (const file of readdirSync(at('base', 'model'))) {
+      const bytes = readFileSync(at('base', 'model', file));
+      writeFileSync(
+        at('damaged', file),
+        file === 'model.safetensors' ? bytes.subarray(0, bytes.length / 2) : bytes,
+      );
+    }
+    expect((await errorOf('sample', '--model', at('damaged'))).code).toMatch(/^SAFETENSORS/);
+    expect(await errorOf('sample', '--model', at('absent'))).toMatchObject({
+      code: 'UNREADABLE_MODEL',
+      problem: expect.stringContaining('config.json'),
+    });
+    expect(
+      await errorOf('align', '--base', at('base', 'model'), '--output', at('x'), '--report', at('report')),
+    ).toMatchObject({
+      code: 'PROMPT_MISMATCH',
+    });
+  });
+
+  it('such as resuming where there is nothing to resume are explained', async () => {
+    expect(await errorOf('pretrain', '--resume', '--output', at('nothing'))).toMatchObject({
+      code: 'NO_CHECKPOINT',
+    });
+  });
+});
