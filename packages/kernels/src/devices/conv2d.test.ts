@@ -6,7 +6,14 @@ import { expectMatchesReference } from '../testing/compare.js';
 import { deviceLabels, useDevice } from '../testing/devices.js';
 import { dot } from '../testing/dot.js';
 import { type EpilogueName, epilogueCase } from '../testing/epilogues.js';
-import { anyEpilogue, forAll, geometries, sameGeometry, seeds } from '../testing/properties.js';
+import {
+  anyEpilogue,
+  forAll,
+  geometries,
+  plainGeometries,
+  sameGeometry,
+  seeds,
+} from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
 import { UNIT_ROUNDOFF } from '../testing/tolerance.js';
@@ -17,6 +24,7 @@ const plain = { inputs: ['float32', 'float32'], scalars: [] } as const;
 
 const networkGeometries: [string, Conv2dGeometry][] = [
   ['3x3, 16 to 33 channels at 17x17', sameGeometry(2, 17, 16, 33)],
+  ['3x3, 32 to 32 channels at 16x16', sameGeometry(2, 16, 32, 32)],
   ['3x3, 64 to 20 channels at 9x9', sameGeometry(1, 9, 64, 20)],
   ['3x3 with stride 2, 32 to 32 channels at 16x16', sameGeometry(2, 16, 32, 32, 2)],
   ['3x3 from 3 channels at 32x32', sameGeometry(1, 32, 3, 16)],
@@ -52,6 +60,11 @@ describe.each(deviceLabels)('convolutions on %s', (label) => {
     it('agrees for strides, dilations, asymmetric padding and epilogues', async () => {
       const cases = fc.record({ geometry: geometries, epilogue: anyEpilogue, seed: seeds });
       await forAll(cases, 60, ({ geometry, epilogue, seed }) => check(kind, geometry, epilogue, seed));
+    });
+
+    it('agrees for larger 3x3 filters with stride 1', async () => {
+      const cases = fc.record({ geometry: plainGeometries, epilogue: anyEpilogue, seed: seeds });
+      await forAll(cases, 5, ({ geometry, epilogue, seed }) => check(kind, geometry, epilogue, seed));
     });
 
     it.each(networkGeometries)('agrees for %s', async (_, geometry) => {

@@ -48,6 +48,26 @@ export const geometries: fc.Arbitrary<Conv2dGeometry> = fc
     };
   });
 
+/** Larger 3x3 convolutions with stride 1, of the kind that fast devices compute by another algorithm than the rest. */
+export const plainGeometries: fc.Arbitrary<Conv2dGeometry> = fc
+  .record({
+    batch: size(1, 3),
+    inHeight: size(16, 27),
+    inWidth: size(16, 27),
+    inChannels: size(3, 6).map((vectors) => 4 * vectors),
+    outChannels: size(3, 6).map((vectors) => 4 * vectors),
+    padTop: size(0, 2),
+    padLeft: size(0, 2),
+    padBottom: size(0, 2),
+    padRight: size(0, 2),
+  })
+  .map(({ padBottom, padRight, ...sizes }) => ({
+    ...sameGeometry(sizes.batch, 1, sizes.inChannels, sizes.outChannels),
+    ...sizes,
+    outHeight: sizes.inHeight + sizes.padTop + padBottom - 2,
+    outWidth: sizes.inWidth + sizes.padLeft + padRight - 2,
+  }));
+
 /** A 3x3 convolution with "same" padding of the sizes that networks use. */
 export function sameGeometry(
   batch: number,
