@@ -1,5 +1,11 @@
 /** Diffusion models, noise schedulers and preference losses: everything that runs in Node and in browsers. */
 
+export { ImageSet, type ImageSetOptions, type ImageShape } from './data/image-set.js';
+export { type PreferencePair, PreferenceSet, preferStyle } from './data/preference-set.js';
+export { type DrawSamplesOptions, drawSamples, everyPrompt } from './evaluate/draw-samples.js';
+export { type NearestImage, nearestImages } from './evaluate/nearest-image.js';
+export { evaluateSamples, type SampleQuality } from './evaluate/sample-quality.js';
+export { winRate } from './evaluate/win-rate.js';
 export { denoisingErrors, denoisingTarget } from './losses/denoising-errors.js';
 export { diffusionDpoLoss, diffusionDpoObjective } from './losses/diffusion-dpo.js';
 export { type DmpoOptions, dmpoLoss, dmpoObjective } from './losses/dmpo.js';
@@ -32,3 +38,15 @@ export {
   type StepOptions,
   type Timesteps,
 } from './schedulers/noise-scheduler.js';
+export { type CheckpointFiles, type CheckpointStorage, checkpointName } from './train/checkpoint-storage.js';
+export type {
+  PreferenceTrainerConfig,
+  PreferenceTrainerOptions,
+  PretrainConfig,
+  PretrainOptions,
+  TrainerConfig,
+} from './train/config.js';
+export { PreferenceTrainer, type PreferenceTrainerParts } from './train/preference-trainer.js';
+export { Pretrainer, type PretrainerParts } from './train/pretrainer.js';
+export { type MicroBatch, type StepMetrics, type StepReport, Trainer } from './train/trainer.js';
+export type { TrainingOptions, TrainingOutcome, TrainingProgress } from './train/training-loop.js';
