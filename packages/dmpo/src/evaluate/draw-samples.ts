@@ -37,12 +37,14 @@ export async function drawSamples(
       steps,
       guidanceScale,
       nullClass: (model.config.num_class_embeds ?? 1) - 1,
-      onProgress: (step) => onProgress?.((start + (classLabels.length * step) / steps) / labels.length),
+      onProgress: async (step) => {
+        onProgress?.((start + (classLabels.length * step) / steps) / labels.length);
+        // Signals and timers have their turn: a device may compute without ever waiting.
+        await new Promise((resolve) => setTimeout(resolve));
+        signal?.throwIfAborted();
+      },
     });
     parts.push(Float32Array.from(await images.data()));
-    // Signals and timers have their turn between batches.
-    await new Promise((resolve) => setTimeout(resolve));
-    signal?.throwIfAborted();
   }
   return concatenated(parts);
 }

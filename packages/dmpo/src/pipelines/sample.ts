@@ -20,8 +20,8 @@ export interface SampleOptions {
   readonly eta?: number;
   /** Height and width. Default the model's `sample_size`. */
   readonly size?: readonly [height: number, width: number];
-  /** Called after every step. */
-  readonly onProgress?: (step: number, steps: number) => void;
+  /** Called, and waited for, after every step; what it throws ends the sampling. */
+  readonly onProgress?: (step: number, steps: number) => void | Promise<void>;
 }
 
 /**
@@ -47,7 +47,7 @@ export async function sample(
     images.dispose();
     images = next;
     await currentDevice().finish();
-    onProgress?.(index + 1, steps);
+    await onProgress?.(index + 1, steps);
   }
   const clipped = images.clamp(-1, 1);
   realize(clipped);
