@@ -5,6 +5,7 @@
 
 import * as code from './assembly/opcodes.js';
 import { type Place, type Step, type StepOptions, type Steps, selectSteps, type Value } from './steps.js';
+import { isWhole } from './view-layout.js';
 
 export interface ProgramOptions extends Omit<StepOptions, 'accumulatorPointer'> {
   /** Place of the first output among the command's pointers. */
@@ -229,13 +230,13 @@ function placeKey({ kind, index, offset }: Place): string {
   return `${kind}:${index}:${offset}`;
 }
 
-function viewWords({ offset, unit, dimensions }: NonNullable<Step['view']>): number[] {
-  const isRestricted = dimensions.some(({ size, begin, end }) => begin > 0 || end < size);
+function viewWords({ offset, dimensions }: NonNullable<Step['view']>): number[] {
+  const isRestricted = !dimensions.every(isWhole);
   return [
     dimensions.length,
     isRestricted ? 1 : 0,
-    offset * unit,
-    ...dimensions.flatMap(({ size, stride, begin, end }) => [size, stride * unit, begin, end]),
+    offset,
+    ...dimensions.flatMap(({ size, stride, begin, end }) => [size, stride, begin, end]),
   ];
 }
 

@@ -38,10 +38,9 @@ export interface Step {
   readonly view?: StepView;
 }
 
-/** Offset and strides in the unit that the instruction counts in. */
+/** Offset and strides are in bytes for loads, plain numbers for indices. */
 export interface StepView {
   readonly offset: number;
-  readonly unit: number;
   readonly dimensions: readonly Dimension[];
 }
 
@@ -144,20 +143,20 @@ class Selection {
           const frequency = isInvariant ? 'invariant' : 'varying';
           return this.#move(frequency, code.LOAD_PERIODIC, [input, offset, layout.period]);
         }
-        break;
+        return this.#move('varying', code.LOAD_VIEW, [input], inBytes(view.offset, layout.dimensions));
+      case 'repeated':
+        return this.#move('varying', code.LOAD_REPEATED, [input], inBytes(view.offset, layout.dimensions));
       case 'strided':
-        break;
+        return this.#move('varying', code.LOAD_VIEW, [input], inBytes(view.offset, layout.dimensions));
       default:
         return layout satisfies never;
     }
-    const { dimensions } = layout;
-    return this.#move('varying', code.LOAD_VIEW, [input], { offset: view.offset, unit: 4, dimensions });
   }
 
   #selectIndex({ offset, strides }: Extract<Instruction, { op: 'index' }>): Value {
     const dimensions = mergeDimensions({ offset, strides }, this.#options.shape) ?? [];
     if (dimensions.every(({ stride }) => stride === 0)) return constant(offset >>> 0);
-    return this.#move('varying', code.LOAD_INDEX, [0], { offset, unit: 1, dimensions });
+    return this.#move('varying', code.LOAD_INDEX, [0], { offset, dimensions });
   }
 
   #selectPointwise(op: PointwiseOp, args: readonly number[]): Value {
@@ -216,6 +215,13 @@ function constant(word: number): Value {
 
 function inMemory(pointer: number, offset: number): Value {
   return { frequency: 'varying', place: { kind: code.AT_INPUT, index: pointer, offset } };
+}
+
+function inBytes(offset: number, dimensions: readonly Dimension[]): StepView {
+  return {
+    offset: 4 * offset,
+    dimensions: dimensions.map((dimension) => ({ ...dimension, stride: 4 * dimension.stride })),
+  };
 }
 
 /** A constant as every lane holds it. */

@@ -20,6 +20,8 @@ export type ViewLayout =
   | { readonly kind: 'contiguous' }
   /** `period` elements in memory order, again and again. */
   | { readonly kind: 'periodic'; readonly period: number; readonly dimensions: readonly Dimension[] }
+  /** The innermost dimension is a row of `stride` elements in memory order, again and again; the others are any. */
+  | { readonly kind: 'repeated'; readonly dimensions: readonly Dimension[] }
   | { readonly kind: 'strided'; readonly dimensions: readonly Dimension[] };
 
 /** The layout of a view over an index space that has at least one element. */
@@ -34,6 +36,16 @@ export function viewLayout(view: View, shape: readonly number[]): ViewLayout {
     if (dimensions.length === 2 && stride === 0 && inner.stride === 1) {
       return { kind: 'periodic', period: inner.size, dimensions };
     }
+  }
+  const [repeat, row] = dimensions.slice(-2);
+  if (repeat.stride === 0 && row?.stride === 1 && isWhole(repeat) && isWhole(row)) {
+    const repeated = {
+      size: repeat.size * row.size,
+      stride: row.size,
+      begin: 0,
+      end: repeat.size * row.size,
+    };
+    return { kind: 'repeated', dimensions: [...dimensions.slice(0, -2), repeated] };
   }
   return { kind: 'strided', dimensions };
 }

@@ -41,6 +41,7 @@ export const LOAD_PERIODIC = 1;
 export const LOAD_UNIFORM = 2;
 export const LOAD_INDEX = 3;
 export const COPY = 4;
+export const LOAD_REPEATED = 5;
 
 export const ARITHMETIC = 1;
 export const ADD_F = 32;

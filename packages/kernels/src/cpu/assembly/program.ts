@@ -9,7 +9,7 @@ import { pointersOf, programOf, scalarsOf } from './command';
 import { threadMemory } from './thread-memory';
 import * as op from './opcodes';
 import { arithmetic, comparison, conversion, copy, elementary, integer } from './elementwise';
-import { loadIndex, loadPeriodic, loadView } from './views';
+import { loadIndex, loadPeriodic, loadRepeated, loadView } from './views';
 
 /** Header, in bytes. The counts of instructions are in order of execution: uniform, invariant, then those of every block. */
 const BLOCK: usize = 0;
@@ -180,6 +180,8 @@ function loads(opcode: i32, target: usize, vectors: i32, instruction: usize, beg
   switch (opcode) {
     case op.LOAD_VIEW:
       return loadView(program + b, load<u32>(pointers + (a << 2)), target, begin, count, coordinates);
+    case op.LOAD_REPEATED:
+      return loadRepeated(program + b, load<u32>(pointers + (a << 2)), target, begin, count, coordinates);
     case op.LOAD_PERIODIC:
       return loadPeriodic(load<u32>(pointers + (a << 2)) + b, c, target, begin, count);
     case op.LOAD_UNIFORM:

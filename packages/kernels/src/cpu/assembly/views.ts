@@ -13,6 +13,18 @@ export function loadView(view: usize, base: usize, target: usize, begin: usize, 
   walk<Elements>(view, base, target, begin, count, coordinates);
 }
 
+/** The same where the innermost dimension is a row again and again: its stride is the length of the row. */
+export function loadRepeated(
+  view: usize,
+  base: usize,
+  target: usize,
+  begin: usize,
+  count: i32,
+  coordinates: usize,
+): void {
+  walk<Repetitions>(view, base, target, begin, count, coordinates);
+}
+
 /** The affine numbers of the same elements. */
 export function loadIndex(view: usize, target: usize, begin: usize, count: i32, coordinates: usize): void {
   walk<Indices>(view, 0, target, begin, count, coordinates);
@@ -63,19 +75,14 @@ function walk<Kind>(view: usize, base: usize, target: usize, begin: usize, count
   for (;;) {
     const length = min(innerSize - position, count);
     if (!restricted) {
-      kind.run(target, row + <usize>(position * innerStride), innerStride, length);
+      kind.run(target, row, position, innerStride, length);
     } else if (!isValid(view, rank, coordinates)) {
       fillRun(target, 0, length);
     } else {
       const from = min(max(innerBegin - position, 0), length);
       const to = min(max(innerEnd - position, from), length);
       if (from > 0) fillRun(target, 0, from);
-      kind.run(
-        target + (<usize>from << 2),
-        row + <usize>((position + from) * innerStride),
-        innerStride,
-        to - from,
-      );
+      kind.run(target + (<usize>from << 2), row, position + from, innerStride, to - from);
       if (to < length) fillRun(target + (<usize>to << 2), 0, length - to);
     }
     count -= length;
@@ -107,11 +114,12 @@ function isValid(view: usize, rank: i32, coordinates: usize): bool {
   return true;
 }
 
-/** What a run along the innermost dimension is made of. Runs may write up to three elements past their end. */
+/** A run along the innermost dimension, from `position` on. Runs may write up to three elements past their end. */
 @unmanaged
 class Elements {
   @inline
-  run(target: usize, source: usize, stride: i32, length: i32): void {
+  run(target: usize, row: usize, position: i32, stride: i32, length: i32): void {
+    const source = row + <usize>(position * stride);
     if (stride == 4) copyRun(target, source, length);
     else if (stride == 0) fillRun(target, length > 0 ? load<u32>(source) : 0, length);
     else gatherRun(target, source, stride, length);
@@ -119,11 +127,19 @@ class Elements {
 }
 
 @unmanaged
+class Repetitions {
+  @inline
+  run(target: usize, row: usize, position: i32, rowBytes: i32, length: i32): void {
+    loadPeriodic(row, rowBytes >> 2, target, position, length);
+  }
+}
+
+@unmanaged
 class Indices {
   @inline
-  run(target: usize, first: usize, stride: i32, length: i32): void {
+  run(target: usize, row: usize, position: i32, stride: i32, length: i32): void {
     let values = i32x4.add(
-      i32x4.splat(<i32>first),
+      i32x4.splat(<i32>row + position * stride),
       i32x4.mul(i32x4.splat(stride), i32x4(0, 1, 2, 3)),
     );
     const step = i32x4.splat(stride << 2);
