@@ -21,7 +21,7 @@ export interface SampleOptions {
   /** Height and width. Default the model's `sample_size`. */
   readonly size?: readonly [height: number, width: number];
   /** Called, and waited for, after every step; what it throws ends the sampling. */
-  readonly onProgress?: (step: number, steps: number) => void | Promise<void>;
+  readonly onProgress?: (step: number, steps: number) => unknown;
 }
 
 /**
