@@ -23,6 +23,7 @@ export interface SchedulerStep {
   readonly predOriginalSample: Tensor;
 }
 
+/** A diffusion process in discrete time: how training adds noise, and how inference takes it away again step by step. */
 export abstract class NoiseScheduler<Config extends SchedulerConfig = SchedulerConfig> {
   /** Variance added at each training timestep. */
   readonly betas: Float32Array;
