@@ -1,10 +1,10 @@
 /** A device that computes in SIMD WebAssembly on all cores: buffers are ranges of one memory that its threads share. */
 
+import { checkCommand } from '../check-command.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import type { Kernel } from '../kernel.js';
-import { checkCommand } from '../reference/check-command.js';
 import { COMMAND_HEADER_WORDS, KernelCache, type LoadedKernel, VECTOR_WORDS } from './kernel-cache.js';
 import type { InPlace } from './kernels.js';
 import { DeviceMemory } from './memory.js';

@@ -1,6 +1,6 @@
 // The Device contract itself: memory, transfers, order of commands, errors.
 import { describe, expect, it } from 'vitest';
-import type { Device, DeviceBuffer, DeviceName } from '../device.js';
+import type { Command, Device, DeviceBuffer, DeviceName } from '../device.js';
 import type { DType } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import { openDevice } from '../index.js';
@@ -116,6 +116,40 @@ describe.each([...deviceLabels, 'reference'])('device %s', (label) => {
     for (const buffer of [a, b, c]) device().free(buffer);
   });
 
+  it('gives the same bits every time, for lists of commands of which each needs the one before', async () => {
+    const side = 96;
+    const buffers = [1, 2, 3].map((seed) => filled(device(), normals(seed, side * side)));
+    const total = device().allocate(4 * side);
+    const [a, b, c] = buffers;
+    const sizes = { batch: 1, m: side, n: side, k: side, transposeA: false, transposeB: true };
+    const matmul: Kernel = { kind: 'matmul', ...sizes, batchedA: true, batchedB: true, ...floats(2) };
+    const softmax: Kernel = { kind: 'softmax', rows: side, columns: side, ...floats(1) };
+    const e = new ExpressionBuilder([side, side]);
+    const expression = e.build(e.load(0));
+    const columns: Kernel = {
+      kind: 'reduce',
+      reduction: 'sum',
+      shape: [side, side],
+      axes: [0],
+      expression,
+      ...floats(1),
+    };
+    const list: Command[] = [
+      { kernel: matmul, inputs: [a, b], outputs: [c], scalars: [] },
+      { kernel: softmax, inputs: [c], outputs: [b], scalars: [] },
+      { kernel: columns, inputs: [b], outputs: [total], scalars: [] },
+    ];
+    const results: number[][] = [];
+    for (let round = 0; round < 60; round++) {
+      device().write(b, 'float32', normals(2, side * side));
+      device().submit(list);
+      results.push(Array.from(await device().read(total, 'float32', side)));
+    }
+    for (const result of results) expectSameBits(result, results[0], 'a repetition');
+    expect(results[0].reduce((sum, value) => sum + value)).toBeCloseTo(side, 3);
+    for (const buffer of [...buffers, total]) device().free(buffer);
+  });
+
   it('reports progress while it prepares', async () => {
     const seen: [number, number][] = [];
     await device().prepare([double, double], (done, total) => seen.push([done, total]));
@@ -147,7 +181,9 @@ function command(inputs: DeviceBuffer[], outputs: DeviceBuffer[]) {
   return { kernel: double, inputs, outputs, scalars: [] };
 }
 
-function filled(device: Device, data: number[]): DeviceBuffer {
+const floats = (count: number) => ({ inputs: new Array<DType>(count).fill('float32'), scalars: [] });
+
+function filled(device: Device, data: ArrayLike<number>): DeviceBuffer {
   const buffer = device.allocate(4 * data.length);
   device.write(buffer, 'float32', data);
   return buffer;

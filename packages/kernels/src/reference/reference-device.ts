@@ -1,11 +1,11 @@
 /** A device that runs the portable programs in float64, one element at a time: the oracle of every other device. */
 
+import { checkCommand } from '../check-command.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import { type Kernel, kernelKey } from '../kernel.js';
 import { portableProgram } from '../portable/program.js';
-import { checkCommand } from './check-command.js';
 import { type CompiledProgram, compileProgram } from './compile.js';
 
 class ReferenceBuffer implements DeviceBuffer {

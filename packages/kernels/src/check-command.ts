@@ -1,10 +1,10 @@
 /** What the contract asks of a command: buffers in the right number, large enough, and not overlapping. */
 
-import type { Command } from '../device.js';
-import { BYTES_PER_ELEMENT } from '../dtype.js';
-import { DmpoError } from '../errors.js';
-import { kernelInputElements, kernelOutputs, type MapKernel } from '../kernel.js';
-import { isIdentityView } from '../view.js';
+import type { Command } from './device.js';
+import { BYTES_PER_ELEMENT } from './dtype.js';
+import { DmpoError } from './errors.js';
+import { kernelInputElements, kernelOutputs, type MapKernel } from './kernel.js';
+import { isIdentityView } from './view.js';
 
 /** Throws `INVALID_COMMAND` naming what is wrong. */
 export function checkCommand({ kernel, inputs, outputs, scalars }: Command): void {
