@@ -2,12 +2,15 @@
  * Fusion: which nodes get memory of their own ("heads"), and which are computed inside the kernels that use them.
  *
  * A node becomes a head when it is asked for, when a structured kernel reads it, when padding reads it, when a costly value would
- * be computed again for every repetition of a broadcast, or when several kernels would each compute it anew at more than trivial
- * cost. Everything else disappears into the expression of its single user.
+ * be computed again for every repetition of a broadcast, when several kernels would each compute it anew at more than trivial
+ * cost, or when an expression would become too deep. Everything else disappears into the expression of its single user.
  */
 
 import type { Node } from '../graph.js';
 import { heldStorage, planSources, resolve } from './collect.js';
+
+/** Nodes on the longest way from memory to the result of an expression. What people write as one expression stays below. */
+const MAXIMUM_DEPTH = 64;
 
 /** Nodes whose value lies in memory without any decision of ours. */
 export function isBuffer(node: Node): boolean {
@@ -34,6 +37,7 @@ export function chooseHeads(nodes: readonly Node[], forced: ReadonlySet<Node>): 
     if (!isBuffer(node)) heads.add(node);
   };
   const cost = costs(nodes);
+  for (const [node, { depth }] of cost) if (depth === MAXIMUM_DEPTH) heads.add(node);
   /** The kernels that would compute a node if it is no head. */
   const users = new Map<Node, Set<Node>>();
   const addUsers = (node: Node, kernels: Iterable<Node>) => {
@@ -72,6 +76,7 @@ function belowMovements(node: Node): Node {
 interface Cost {
   readonly loads: number;
   readonly operations: number;
+  readonly depth: number;
   /** Cheaper to compute again than to write to memory and read back. */
   readonly cheap: boolean;
 }
@@ -81,18 +86,21 @@ function costs(nodes: readonly Node[]): Map<Node, Cost> {
   const known = new Map<Node, Cost>();
   for (const node of nodes) {
     if (isBuffer(node)) {
-      known.set(node, { loads: 1, operations: 0, cheap: true });
+      known.set(node, { loads: 1, operations: 0, depth: 0, cheap: true });
       continue;
     }
     let loads = 0;
     let operations = 0;
+    let depth = 0;
     if (node.kind === 'pointwise') operations = expensive.has(node.op) ? 16 : 1;
     for (const source of planSources(node)) {
       const before = known.get(source) as Cost;
       loads += before.loads;
       operations += before.operations;
+      // What reached the limit lies in memory.
+      depth = Math.max(depth, before.depth % MAXIMUM_DEPTH);
     }
-    known.set(node, { loads, operations, cheap: loads <= 1 && operations <= 2 });
+    known.set(node, { loads, operations, depth: depth + 1, cheap: loads <= 1 && operations <= 2 });
   }
   return known;
 }

@@ -20,6 +20,9 @@ import {
   scalarTypes,
 } from './lower.js';
 
+/** Maps that become one kernel at most. */
+const MAXIMUM_MAPS = 16;
+
 /** A kernel with the nodes it reads and writes. */
 export interface Work {
   readonly kernel: Kernel;
@@ -141,8 +144,9 @@ function mergeMaps(
       const group = groups.get(head) as Set<Node>;
       if (!other || other === group || !sameShape(input.shape, head.shape) || !readsInPlace(own, i)) return;
       const merged = new Set([...other, ...group]);
-      if (buffersOf(merged, lowered, graph, requested) > MAXIMUM_BUFFERS) return;
-      if (leavesAndReturns(merged, graph, groups)) return;
+      if (merged.size > MAXIMUM_MAPS || buffersOf(merged, lowered, graph, requested) > MAXIMUM_BUFFERS)
+        return;
+      if (hoists(head, merged, graph) || leavesAndReturns(merged, graph, groups)) return;
       for (const member of merged) groups.set(member, merged);
     });
   }
@@ -174,6 +178,18 @@ function writesOf(group: ReadonlySet<Node>, graph: Readers, requested: Requested
       requested.has(head) ||
       graph.callsOf(head).length > 0 ||
       graph.headsOf(head).some((reader) => !group.has(reader)),
+  );
+}
+
+/**
+ * True if an older kernel outside the group waits for a member: the head would be computed before its time and lie in memory until
+ * then. Backward passes, and what checkpoints compute again, stay where they are needed.
+ */
+function hoists(head: Node, group: ReadonlySet<Node>, graph: Readers): boolean {
+  return [...group].some(
+    (member) =>
+      graph.headsOf(member).some((reader) => reader.id < head.id && !group.has(reader)) ||
+      graph.callsOf(member).some((call) => call.id < head.id),
   );
 }
 
