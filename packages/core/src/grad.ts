@@ -10,6 +10,8 @@ import { constant } from './ops/constant.js';
 import { alias, movementGradient } from './ops/movement.js';
 import { pointwiseGradients } from './ops/pointwise-gradients.js';
 import { reduceGradient } from './ops/reduce.js';
+import { checkCurrent } from './plan/collect.js';
+import type { Storage } from './storage.js';
 import { Tensor } from './tensor.js';
 
 type Inputs = Tensor | readonly Tensor[] | ReadonlyMap<string, Tensor>;
@@ -24,14 +26,15 @@ export type Gradients<I extends Inputs> =
 
 /**
  * The gradient of a scalar loss with respect to tensors or parameters. Where the loss does not depend on an input, zeros.
- * @throws DmpoError SHAPE_MISMATCH if the loss has more than one element, BAD_ARGUMENT if it is not float32
+ * @throws DmpoError SHAPE_MISMATCH if the loss has more than one element, BAD_ARGUMENT if it is not float32, STALE_PARAMETER if
+ * it was computed from an input's value before an update
  */
-export function grad<I extends Inputs>(loss: Tensor | (() => Tensor), inputs: I): Gradients<I> {
+export function grad<const I extends Inputs>(loss: Tensor | (() => Tensor), inputs: I): Gradients<I> {
   return valueAndGrad(typeof loss === 'function' ? loss : () => loss, inputs).grads;
 }
 
 /** The value of `fn` and its gradient. */
-export function valueAndGrad<I extends Inputs>(
+export function valueAndGrad<const I extends Inputs>(
   fn: () => Tensor,
   inputs: I,
 ): { value: Tensor; grads: Gradients<I> } {
@@ -44,6 +47,10 @@ export function valueAndGrad<I extends Inputs>(
   const list: readonly Tensor[] =
     inputs instanceof Tensor ? [inputs] : named ? [...inputs.values()] : (inputs as readonly Tensor[]);
   const found = vjp([value], [constant(1, value.shape)], list);
+  refuseEarlierValues(
+    value.node,
+    list.flatMap(({ node }, i) => (node.kind === 'storage' && !found[i] ? [node.storage] : [])),
+  );
   const full = found.map((gradient, i) => gradient ?? constant(0, (list[i] as Tensor).shape));
   const grads =
     inputs instanceof Tensor
@@ -52,6 +59,18 @@ export function valueAndGrad<I extends Inputs>(
         ? new Map([...inputs.keys()].map((name, i) => [name, full[i]]))
         : full;
   return { value, grads: grads as Gradients<I> };
+}
+
+/** A loss that was computed from what a parameter held before its update does not depend on it now: zeros would mislead. */
+function refuseEarlierValues(loss: Node, storages: readonly Storage[]): void {
+  const seen = new Set<Node>();
+  const stack = storages.length > 0 ? [loss] : [];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    if (node.kind === 'storage' && storages.includes(node.storage)) checkCurrent(node.storage, node.version);
+    stack.push(...sources(node));
+  }
 }
 
 /**

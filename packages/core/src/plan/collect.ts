@@ -125,7 +125,8 @@ export function collect(
   return { key: parts.join('\n'), nodes, positions, storages, hosts, scalars };
 }
 
-function checkCurrent(storage: Storage, version: number): void {
+/** Refuses memory that is not any more what a graph read of it. */
+export function checkCurrent(storage: Storage, version: number): void {
   if (storage.freed)
     throw new DmpoError(
       'DISPOSED',
