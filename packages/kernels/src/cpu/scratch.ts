@@ -159,9 +159,9 @@ export function attentionGradScratch(sizes: AttentionSizes, threads: number): nu
 
 const WINOGRAD_POSITIONS = 36;
 const WINOGRAD_LEAST_PIXELS = 512;
-const WINOGRAD_LEAST_CHANNELS = 12;
-const WINOGRAD_GROUP_FLOATS = 131072;
-const WINOGRAD_LEAST_GROUP = 16;
+const WINOGRAD_LEAST_CHANNELS = 8;
+const WINOGRAD_GROUP_FLOATS = 98304;
+const WINOGRAD_LEAST_GROUP = 24;
 const WINOGRAD_LARGEST_GROUP = 64;
 const WINOGRAD_POSITION_GAP = 16;
 
@@ -212,6 +212,9 @@ const WINOGRAD_GRAD_SLICES = 16;
 const WINOGRAD_GRAD_SLICES_FLOATS = 2 ** 23;
 const WINOGRAD_GRAD_PIECES = 8;
 const WINOGRAD_GRAD_GROUP_CHANNELS = 32;
+const WINOGRAD_GRAD_GROUP_FLOATS = 131072;
+const WINOGRAD_GRAD_LEAST_GROUP = 16;
+const WINOGRAD_GRAD_LARGEST_GROUP = 128;
 
 /** Bytes for a Winograd filter gradient: the slices' sums, and for each thread a group of tiles. 0 if it is not suited. */
 function winogradFilterGradScratch(g: Conv2dGeometry, threads: number): number {
@@ -230,8 +233,12 @@ function winogradFilterGradScratch(g: Conv2dGeometry, threads: number): number {
     1,
     Math.min(Math.ceil(WINOGRAD_GRAD_PIECES / slices), Math.floor(outputs / WINOGRAD_GRAD_GROUP_CHANNELS)),
   );
-  const channels = inputs + roundUp(Math.ceil(outputs / groups), 4);
-  const area = WINOGRAD_POSITIONS * (8 + channels + tilesOfGroup(channels) * channels + 2 * WINOGRAD_POSITION_GAP);
+  const groupChannels = roundUp(Math.ceil(outputs / groups), 4);
+  const channels = inputs + groupChannels;
+  const tilesInCache = Math.floor(WINOGRAD_GRAD_GROUP_FLOATS / (WINOGRAD_POSITIONS * channels));
+  const wantedGroup = Math.max(tilesInCache, Math.floor((inputs * groupChannels) / channels));
+  const group = Math.max(WINOGRAD_GRAD_LEAST_GROUP, Math.min(WINOGRAD_GRAD_LARGEST_GROUP, wantedGroup));
+  const area = WINOGRAD_POSITIONS * (8 + channels + group * channels + 2 * WINOGRAD_POSITION_GAP);
   return 4 * (slices * sliceFloats + threads * area);
 }
 

@@ -6,7 +6,7 @@
 // of all 36 positions in scratch memory, and the slices are added in order and transformed back at the end.
 
 import { Conv2dGeometry } from './conv2d-tile';
-import { copyPatch, isWinogradSuited, POSITION_GAP, tilesAlong, tilesOfGroup, transformPatch } from './conv2d-winograd';
+import { copyPatch, isWinogradSuited, POSITION_GAP, tilesAlong, transformPatch } from './conv2d-winograd';
 import { multiplyOuter, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { barrier, claim } from './threads';
 import { POSITIONS, TILE, transformFilterGradient, transformGradient, WORK_BYTES } from './winograd';
@@ -18,6 +18,11 @@ const SLICES_FLOATS: i32 = 1 << 23;
 /** Pieces of work wanted at least, and the fewest output channels worth dividing by to get them. */
 const PIECES: i32 = 8;
 const GROUP_CHANNELS: i32 = 32;
+
+/** Floats of the transformed tiles of a group, and bounds on its tiles. */
+const GROUP_FLOATS: i32 = 131072;
+const LEAST_GROUP: i32 = 16;
+const LARGEST_GROUP: i32 = 128;
 
 /** Whether the gradient is computed this way. */
 export function isWinogradFilterGradSuited(g: Conv2dGeometry): bool {
@@ -77,11 +82,22 @@ export function filterGradByWinograd(
   barrier();
 }
 
+/**
+ * Tiles that are transformed at a time: as many as stay in the second-level cache, but enough that the sums, which are read and
+ * written once for each group, do not cost more than the tiles.
+ */
+@inline
+function tilesOfGroup(inputs: i32, outputs: i32): i32 {
+  const channels = inputs + outputs;
+  const tiles = max(GROUP_FLOATS / (POSITIONS * channels), (inputs * outputs) / channels);
+  return max(LEAST_GROUP, min(LARGEST_GROUP, tiles)) & ~3;
+}
+
 /** A thread's own memory: work space, a patch, and a group of transformed tiles of x and of dy. */
 function areaBytes(inputs: i32, groupChannels: i32): usize {
   const channels = inputs + groupChannels;
-  const floats = channels + tilesOfGroup(channels) * channels + 2 * POSITION_GAP;
-  return 2 * <usize>WORK_BYTES + (<usize>(POSITIONS * floats) << 2);
+  const floats = channels + tilesOfGroup(inputs, groupChannels) * channels + 2 * POSITION_GAP;
+  return 2 * WORK_BYTES + (<usize>(POSITIONS * floats) << 2);
 }
 
 /** Sums tiles first..last into the slice's sums of output channels firstChannel.., a group of tiles at a time. */
@@ -99,15 +115,17 @@ function addTiles(
   const inputs = g.inChannels;
   const tileRows = tilesAlong(g.outHeight);
   const tileColumns = tilesAlong(g.outWidth);
-  const group = tilesOfGroup(inputs + channels);
+  const group = tilesOfGroup(inputs, channels);
   const patch = area + 2 * WORK_BYTES;
   const inputTiles = patch + (<usize>(POSITIONS * (inputs + channels)) << 2);
   const inputPosition = <usize>(group * inputs + POSITION_GAP) << 2;
   const gradientTiles = inputTiles + <usize>POSITIONS * inputPosition;
   const gradientPosition = <usize>(group * channels + POSITION_GAP) << 2;
 
-  for (let first = firstTile; first < lastTile; first += group) {
-    const tiles = min(group, lastTile - first);
+  const groups = (lastTile - firstTile + group - 1) / group;
+  const step = (lastTile - firstTile + groups - 1) / groups;
+  for (let first = firstTile; first < lastTile; first += step) {
+    const tiles = min(step, lastTile - first);
     for (let tile = 0; tile < tiles; tile++) {
       const tileRow = (first + tile) / tileColumns;
       const image = tileRow / tileRows;

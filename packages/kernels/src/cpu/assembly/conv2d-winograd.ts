@@ -14,10 +14,10 @@ import { PATCH, POSITIONS, TILE, transformFilter, transformInput, transformOutpu
 /** Fewest output pixels that pay for transforming the filter. */
 const LEAST_PIXELS: i32 = 512;
 /** Fewest channels that pay for transforming tiles. */
-const LEAST_CHANNELS: i32 = 12;
+const LEAST_CHANNELS: i32 = 8;
 /** Floats of the transformed tiles of a group, and bounds on its tiles. */
-const GROUP_FLOATS: i32 = 131072;
-const LEAST_GROUP: i32 = 16;
+const GROUP_FLOATS: i32 = 98304;
+const LEAST_GROUP: i32 = 24;
 const LARGEST_GROUP: i32 = 64;
 /** Chunks wanted at least, if there are as many rows of tiles. */
 const CHUNKS: i32 = 12;
@@ -42,7 +42,7 @@ export function tilesAlong(size: i32): i32 {
 
 /** Tiles whose transforms, `channels` floats a position altogether, are kept at a time. */
 @inline
-export function tilesOfGroup(channels: i32): i32 {
+function tilesOfGroup(channels: i32): i32 {
   return max(LEAST_GROUP, min(LARGEST_GROUP, GROUP_FLOATS / (POSITIONS * channels))) & ~3;
 }
 
@@ -110,7 +110,7 @@ export function winogradFilterBytes(inputs: i32, outputs: i32): usize {
 export function winogradAreaBytes(inputs: i32, outputs: i32): usize {
   const group = tilesOfGroup(inputs + outputs);
   const channels = group * (inputs + outputs) + inputs + 2 * POSITION_GAP;
-  return <usize>WORK_BYTES + <usize>(POSITIONS * group * ROW_ENTRY) + (<usize>(POSITIONS * channels) << 2) + 16;
+  return WORK_BYTES + <usize>(POSITIONS * group * ROW_ENTRY) + (<usize>(POSITIONS * channels) << 2) + 16;
 }
 
 /**

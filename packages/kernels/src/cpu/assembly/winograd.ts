@@ -26,8 +26,9 @@ const ZERO_SCALE: f64 = 1.0 / (0.75 * 0.75 * 1.5 * 1.5);
 const A_SCALE: f64 = 1.0 / (2.0 * 0.75 * 0.75 * (0.75 * 0.75 - 1.5 * 1.5));
 const B_SCALE: f64 = 1.0 / (2.0 * 1.5 * 1.5 * (1.5 * 1.5 - 0.75 * 0.75));
 
-/** Bytes of the [6][6] vectors that a transform needs for itself. */
-export const WORK_BYTES: i32 = POSITIONS * 16;
+/** Bytes of a row of 6 vectors, and of the [6][6] vectors that a transform needs for itself. */
+const ROW_BYTES: usize = PATCH * 16;
+export const WORK_BYTES: usize = POSITIONS * 16;
 
 /**
  * B^T d B of a 6 x 6 tile of 4 channels. Pixels of d are `pixel` bytes apart, rows `pitch`; position p of the result goes
@@ -35,11 +36,14 @@ export const WORK_BYTES: i32 = POSITIONS * 16;
  */
 @inline
 export function transformInput(d: usize, pixel: usize, pitch: usize, to: usize, position: usize, work: usize): void {
-  for (let column = 0; column < PATCH; column++) {
-    transformInputLine(d + <usize>column * pixel, pitch, work + <usize>(column << 4), 96);
+  for (let column = work; column < work + ROW_BYTES; column += 16) {
+    transformInputLine(d, pitch, column, ROW_BYTES);
+    d += pixel;
   }
-  for (let row = 0; row < PATCH; row++) {
-    transformInputLine(work + <usize>(row * 96), 16, to + <usize>(row * PATCH) * position, position);
+  const step = <usize>PATCH * position;
+  for (let row = work; row < work + WORK_BYTES; row += ROW_BYTES) {
+    transformInputLine(row, 16, to, position);
+    to += step;
   }
 }
 
@@ -80,11 +84,15 @@ export function transformOutput(
   columns: i32,
   work: usize,
 ): void {
-  for (let column = 0; column < PATCH; column++) {
-    transformOutputLine(m + <usize>column * position, <usize>PATCH * position, work + <usize>(column << 4), 96, TILE);
+  const step = <usize>PATCH * position;
+  for (let column = work; column < work + ROW_BYTES; column += 16) {
+    transformOutputLine(m, step, column, ROW_BYTES, TILE);
+    m += position;
   }
-  for (let row = 0; row < min(rows, TILE); row++) {
-    transformOutputLine(work + <usize>(row * 96), 16, to + <usize>row * pitch, pixel, columns);
+  const end = work + <usize>min(rows, TILE) * ROW_BYTES;
+  for (let row = work; row < end; row += ROW_BYTES) {
+    transformOutputLine(row, 16, to, pixel, columns);
+    to += pitch;
   }
 }
 
@@ -109,11 +117,14 @@ function transformOutputLine(from: usize, fromStep: usize, to: usize, toStep: us
 /** G g G^T of a 3 x 3 filter of 4 channels; tap t is at g + t * tap (`tap` negative reverses the filter). */
 @inline
 export function transformFilter(g: usize, tap: isize, to: usize, position: usize, work: usize): void {
-  for (let column = 0; column < 3; column++) {
-    transformFilterLine(g + <usize>(<isize>column * tap), <usize>(3 * tap), work + <usize>(column << 4), 96);
+  for (let column = work; column < work + 48; column += 16) {
+    transformFilterLine(g, <usize>(3 * tap), column, ROW_BYTES);
+    g += <usize>tap;
   }
-  for (let row = 0; row < PATCH; row++) {
-    transformFilterLine(work + <usize>(row * 96), 16, to + <usize>(row * PATCH) * position, position);
+  const step = <usize>PATCH * position;
+  for (let row = work; row < work + WORK_BYTES; row += ROW_BYTES) {
+    transformFilterLine(row, 16, to, position);
+    to += step;
   }
 }
 
@@ -137,11 +148,14 @@ function transformFilterLine(from: usize, fromStep: usize, to: usize, toStep: us
 /** A dy A^T of a 4 x 4 tile of 4 channels, the adjoint of transformOutput. */
 @inline
 export function transformGradient(dy: usize, pixel: usize, pitch: usize, to: usize, position: usize, work: usize): void {
-  for (let column = 0; column < TILE; column++) {
-    transformGradientLine(dy + <usize>column * pixel, pitch, work + <usize>(column << 4), 96);
+  for (let column = work; column < work + 64; column += 16) {
+    transformGradientLine(dy, pitch, column, ROW_BYTES);
+    dy += pixel;
   }
-  for (let row = 0; row < PATCH; row++) {
-    transformGradientLine(work + <usize>(row * 96), 16, to + <usize>(row * PATCH) * position, position);
+  const step = <usize>PATCH * position;
+  for (let row = work; row < work + WORK_BYTES; row += ROW_BYTES) {
+    transformGradientLine(row, 16, to, position);
+    to += step;
   }
 }
 
@@ -166,11 +180,13 @@ function transformGradientLine(from: usize, fromStep: usize, to: usize, toStep: 
 /** G^T u G, the 3 x 3 filter gradient of 4 channels, the adjoint of transformFilter; `u` is [6][6] vectors. */
 @inline
 export function transformFilterGradient(u: usize, to: usize, tap: usize, work: usize): void {
-  for (let column = 0; column < PATCH; column++) {
-    transformFilterGradientLine(u + <usize>(column << 4), 96, work + <usize>(column << 4), 96);
+  for (let column = work; column < work + ROW_BYTES; column += 16) {
+    transformFilterGradientLine(u, ROW_BYTES, column, ROW_BYTES);
+    u += 16;
   }
-  for (let row = 0; row < 3; row++) {
-    transformFilterGradientLine(work + <usize>(row * 96), 16, to + <usize>(3 * row) * tap, tap);
+  for (let row = work; row < work + 3 * ROW_BYTES; row += ROW_BYTES) {
+    transformFilterGradientLine(row, 16, to, tap);
+    to += 3 * tap;
   }
 }
 
