@@ -8,7 +8,13 @@ interface Holding {
   readonly buffer: DeviceBuffer;
 }
 
-const forgotten = new FinalizationRegistry<Holding>(({ device, buffer }) => device.free(buffer));
+const forgotten = new FinalizationRegistry<Holding>(({ device, buffer }) => {
+  try {
+    device.free(buffer);
+  } catch {
+    // The device was closed or has failed: it holds no memory any more, and nobody is here to be told.
+  }
+});
 
 export class Storage {
   readonly buffer: DeviceBuffer;
