@@ -27,18 +27,18 @@ a { color: var(--accent); }
   background: var(--surface); border: 1px solid var(--border); border-radius: 12px;
 }
 .card { padding: 1rem 1.1rem; }
-.card .value { font-size: 1.5rem; font-weight: 650; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
+.card .value { font-size: clamp(1.05rem, 3.6vw, 1.4rem); font-weight: 650; white-space: nowrap; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 .card .from { color: var(--muted); font-weight: 450; }
 .card .label { color: var(--muted); }
 .card .hint { color: var(--muted); font-size: 0.8rem; }
-.prompts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15.5rem, 1fr)); gap: 0.75rem; }
+.prompts { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 0.75rem; }
 figure { margin: 0; }
 .prompts figure { padding: 0.7rem 0.8rem; }
 figcaption { font-weight: 600; font-size: 0.92rem; margin-bottom: 0.35rem; }
 .strips { display: flex; align-items: center; justify-content: space-between; gap: 0.6rem; }
 .strips > div { display: grid; grid-template-columns: auto 1fr; align-items: center; gap: 0.3rem 0.5rem; }
 .strips span { color: var(--muted); font-size: 0.75rem; }
-img { image-rendering: pixelated; display: block; border-radius: 6px; max-width: 100%; }
+img { image-rendering: pixelated; display: block; border-radius: 6px; height: 3.25rem; max-width: 100%; object-fit: contain; }
 .preferred { outline: 1px solid var(--border); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 0.75rem; }
 .chart { padding: 0.9rem 1rem; }
