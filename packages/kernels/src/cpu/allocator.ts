@@ -12,8 +12,8 @@ interface Block {
 }
 
 export class Allocator {
-  /** Free blocks by the binary logarithm of their size. */
-  readonly #free: Set<Block>[] = Array.from({ length: 33 }, () => new Set());
+  /** Free blocks by the binary logarithm of their size, of any size that JavaScript counts exactly. */
+  readonly #free: Set<Block>[] = Array.from({ length: 54 }, () => new Set());
   readonly #taken = new Map<number, Block>();
   #last: Block | undefined;
   #end: number;

@@ -51,12 +51,14 @@ export class DeviceMemory {
   /** The address of `bytes` bytes, and as many more as kernels may read past them. Throws `OUT_OF_MEMORY`. */
   allocate(bytes: number): number {
     const size = bytes + GUARD_BYTES;
-    const address = this.#allocator.take(size);
+    let address = this.#allocator.take(size);
+    if (address === undefined && this.#grow(size)) address = this.#allocator.take(size);
     if (address !== undefined) return address;
-    this.#grow(size);
-    const grown = this.#allocator.take(size);
-    if (grown === undefined) throw this.#outOfMemory(bytes);
-    return grown;
+    throw new DmpoError(
+      'OUT_OF_MEMORY',
+      `The cpu device cannot allocate ${bytes} bytes: ${this.byteLength} of at most ${this.#mostBytes} are reserved.`,
+      'Use smaller batches or a smaller model, or free tensors that are no longer needed.',
+    );
   }
 
   free(address: number): void {
@@ -68,7 +70,8 @@ export class DeviceMemory {
     this.#words.fill(word, address / 4, Math.ceil((address + bytes + GUARD_BYTES) / 4));
   }
 
-  #grow(size: number): void {
+  /** Makes room for `size` bytes if the engine has them to give. */
+  #grow(size: number): boolean {
     const needed = size - this.#allocator.freeAtEnd + PAGE;
     const wanted = Math.max(needed, this.byteLength * GROWTH);
     for (const bytes of [wanted, needed]) {
@@ -84,17 +87,9 @@ export class DeviceMemory {
       this.#floats = new Float32Array(buffer);
       this.#integers = new Int32Array(buffer);
       this.#allocator.add(buffer.byteLength);
-      return;
+      return true;
     }
-    throw this.#outOfMemory(size);
-  }
-
-  #outOfMemory(bytes: number): DmpoError {
-    return new DmpoError(
-      'OUT_OF_MEMORY',
-      `The cpu device cannot allocate ${bytes} bytes: ${this.byteLength} of at most ${this.#mostBytes} are reserved.`,
-      'Use smaller batches or a smaller model, or free tensors that are no longer needed.',
-    );
+    return false;
   }
 }
 
