@@ -6,15 +6,17 @@ import type { Device } from '@dmpo/core';
 import { expect } from 'vitest';
 
 setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
+const gc = runInNewContext('gc') as () => void;
+
+/** Collects garbage. Memory of what was collected is given back by a task of its own, which has run as well. */
+export async function collectGarbage(): Promise<void> {
+  gc();
+  await setImmediate();
+}
 
 /** Buffers that are still allocated after garbage is collected, or `enough` as soon as no more than that are. */
 export async function liveBuffers(device: Device, enough = 0): Promise<number> {
-  for (let attempt = 0; attempt < 20 && device.memory().buffers > enough; attempt++) {
-    collectGarbage();
-    // Memory of what was collected is given back by a task of its own.
-    await setImmediate();
-  }
+  for (let attempt = 0; attempt < 20 && device.memory().buffers > enough; attempt++) await collectGarbage();
   return device.memory().buffers;
 }
 
