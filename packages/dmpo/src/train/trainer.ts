@@ -32,6 +32,9 @@ export interface MicroBatch {
 /** Tensors that a micro-batch may draw: each micro-batch has that many streams of random numbers of its own. */
 const streamsPerMicroBatch = 8;
 
+/** Of the files of a checkpoint; another number means that they have another meaning. */
+const checkpointFormat = 1;
+
 /** Settings that a resumed run may change without becoming another run. */
 const resumable = new Set(['checkpointEvery']);
 
@@ -137,6 +140,7 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
   /** Everything that {@link resume} needs, and the model as others can read it: `model.safetensors` beside its configuration. */
   async checkpoint(): Promise<CheckpointFiles> {
     const state = {
+      format: checkpointFormat,
       kind: this.kind,
       step: this.step,
       config: this.config,
@@ -160,12 +164,13 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
    */
   async resume(files: CheckpointFiles): Promise<void> {
     const state = parseJson(files, 'state.json') as Partial<{
+      format: number;
       kind: string;
       config: Record<string, unknown>;
       fingerprints: Record<string, string>;
     }>;
-    const before = { kind: state.kind, ...state.config, ...state.fingerprints };
-    const now = { kind: this.kind, ...this.config, ...(await this.fingerprints()) };
+    const before = { format: state.format, kind: state.kind, ...state.config, ...state.fingerprints };
+    const now = { format: checkpointFormat, kind: this.kind, ...this.config, ...(await this.fingerprints()) };
     const different = Object.keys({ ...before, ...now }).filter(
       (key) => !resumable.has(key) && Reflect.get(before, key) !== Reflect.get(now, key),
     );
