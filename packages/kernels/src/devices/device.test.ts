@@ -90,6 +90,23 @@ describe.each([...deviceLabels, 'reference'])('device %s', (label) => {
     device().free(buffer);
     expect(() => device().free(buffer)).toThrow(DmpoError);
     expect(() => device().write(buffer, 'float32', [1])).toThrow(DmpoError);
+    const other = device().allocate(16);
+    expect(() => device().submit([command([other], [buffer])])).toThrow(DmpoError);
+    device().free(other);
+  });
+
+  it('refuses a command whose buffers do not fit its kernel', () => {
+    const [large, small] = [16, 12].map((byteLength) => device().allocate(byteLength));
+    for (const [inputs, outputs] of [
+      [[large], [small]],
+      [[small], [large]],
+      [[], [large]],
+      [[large], []],
+    ]) {
+      expect(() => device().submit([command(inputs, outputs)])).toThrow(DmpoError);
+    }
+    device().free(large);
+    device().free(small);
   });
 
   it('gives buffers that do not overlap', async () => {
@@ -167,13 +184,15 @@ describe.each([...deviceLabels, 'reference'])('device %s', (label) => {
     device().free(output);
   });
 
-  it('opens more than once', async () => {
+  it('opens more than once, and is of no use once closed', async () => {
     const other = await openDevice(device().name as DeviceName);
     const buffer = filled(other, [1, 2, 3, 4]);
     const output = other.allocate(16);
     other.submit([command([buffer], [output])]);
     expect(Array.from(await other.read(output, 'float32', 4))).toEqual([2, 4, 6, 8]);
     await other.close();
+    expect(() => other.allocate(16)).toThrow(DmpoError);
+    await expect(other.finish()).rejects.toThrow(DmpoError);
   });
 });
 

@@ -23,6 +23,7 @@ export class ReferenceDevice implements Device {
   readonly #programs = new Map<string, CompiledProgram>();
   #bytes = 0;
   #peakBytes = 0;
+  #isClosed = false;
   #closed = false;
 
   /** Of the options only `poison` matters here. */
@@ -31,6 +32,7 @@ export class ReferenceDevice implements Device {
   }
 
   allocate(byteLength: number): DeviceBuffer {
+    this.#checkOpen();
     const values = new Float64Array(Math.max(1, Math.ceil(byteLength / BYTES_PER_ELEMENT)));
     if (this.#poison) values.fill(Number.NaN);
     const buffer = new ReferenceBuffer(byteLength, values);
@@ -92,7 +94,9 @@ export class ReferenceDevice implements Device {
     }
   }
 
-  async finish(): Promise<void> {}
+  async finish(): Promise<void> {
+    this.#checkOpen();
+  }
 
   memory(): MemoryReport {
     let reservedBytes = 0;
@@ -104,6 +108,7 @@ export class ReferenceDevice implements Device {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#isClosed = true;
     this.#buffers.clear();
     this.#programs.clear();
     this.#bytes = 0;
@@ -119,7 +124,17 @@ export class ReferenceDevice implements Device {
     return program;
   }
 
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    throw new DmpoError(
+      'DEVICE_CLOSED',
+      'The reference device is closed.',
+      'Open a device and use that one.',
+    );
+  }
+
   #valuesOf(buffer: DeviceBuffer, elements = 0): Float64Array {
+    this.#checkOpen();
     if (!(buffer instanceof ReferenceBuffer) || !this.#buffers.has(buffer)) {
       throw new DmpoError(
         'INVALID_BUFFER',
