@@ -1,0 +1,94 @@
+/** The results as Markdown, for a README between two markers. */
+
+import { formatNumber, type Results } from '../results.js';
+
+const BEGIN = '<!-- results: written by the benchmark -->';
+const END = '<!-- end of results -->';
+
+/** Puts the results where the text's markers are. */
+export function insertResults(text: string, results: Results): string {
+  const begin = text.indexOf(BEGIN);
+  const end = text.indexOf(END);
+  if (begin < 0 || end < begin) throw new Error(`The README lacks its markers "${BEGIN}" and "${END}".`);
+  return `${text.slice(0, begin)}${BEGIN}\n\n${markdown(results)}\n\n${text.slice(end)}`;
+}
+
+/** Machine, table of medians and quartiles, targets, contenders, and what was left out. */
+export function markdown(results: Results): string {
+  return [
+    machineLine(results),
+    'Milliseconds: median (quartiles). The chart shows the same as speeds.',
+    timesTable(results),
+    ...(results.targets.length > 0
+      ? ['Ratios of medians, above 1 where the cpu device is faster:', targetTable(results)]
+      : []),
+    'Versions:',
+    contenderList(results),
+    ...(notMeasured(results).length > 0 ? ['Not measured:', notMeasured(results).join('\n')] : []),
+  ].join('\n\n');
+}
+
+function machineLine({ machine, date }: Results): string {
+  const { processor, cores, memoryGigabytes, system, node, loadBefore, environment } = machine;
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const parts = [`${processor}, ${cores} cores, ${memoryGigabytes} GB`, system, `Node ${node}`, ...variables];
+  return `${parts.join('; ')}. ${date.slice(0, 10)}, load before: ${loadBefore}.`;
+}
+
+function timesTable({ workloads, contenders, measurements }: Results): string {
+  const rows = workloads.map(({ id, title }) => {
+    const own = measurements.filter((m) => m.workload === id);
+    const best = Math.min(...own.map((m) => m.median));
+    return [
+      title,
+      ...contenders.map((contender) => {
+        const found = own.find((m) => m.contender === contender.id);
+        if (!found) return '';
+        const median = formatNumber(found.median);
+        const quartiles = `${formatNumber(found.lowerQuartile)}–${formatNumber(found.upperQuartile)}`;
+        return `${found.median === best ? `**${median}**` : median} (${quartiles})`;
+      }),
+    ];
+  });
+  return table(['', ...contenders.map(({ title }) => title)], rows);
+}
+
+function targetTable({ targets, workloads }: Results): string {
+  return table(
+    ['', 'beside', 'target', 'measured'],
+    targets.map(({ workload, library, atLeast, ratio }) => [
+      workloads.find(({ id }) => id === workload)?.title ?? workload,
+      library,
+      `at least ${atLeast}`,
+      `${formatNumber(ratio)}${ratio >= atLeast ? '' : ' (missed)'}`,
+    ]),
+  );
+}
+
+function contenderList({ contenders }: Results): string {
+  return contenders
+    .map(({ title, library, details, threads }) => {
+      return `- ${title}: ${library}; ${details}; ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+    })
+    .join('\n');
+}
+
+function notMeasured({ absent, skips, contenders }: Results): string[] {
+  // One line for all the workloads that a contender leaves out for one reason.
+  const reasons = new Map<string, string[]>();
+  for (const { contender, workload, reason, isFailure } of skips) {
+    const title = contenders.find(({ id }) => id === contender)?.title ?? contender;
+    const key = `- ${title}: ${isFailure ? 'failed: ' : ''}${reason}`;
+    reasons.set(key, [...(reasons.get(key) ?? []), workload]);
+  }
+  return [
+    ...absent.map((contender) => `- ${contender.title}: ${contender.reason}`),
+    ...[...reasons].map(([reason, workloads]) => `${reason} (${workloads.join(', ')})`),
+  ];
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rule = header.map((_, column) => (column === 0 ? '---' : '--:'));
+  return [line(header), line(rule), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,44 @@
+/** What one run of the benchmark found: the content of results.json. */
+
+import type { ContenderDescription } from './contender.js';
+import type { Machine } from './machine.js';
+import type { Measurement, Skip } from './measure.js';
+import type { TargetResult } from './targets.js';
+import { amountOfWork, type Workload } from './workloads.js';
+
+export interface Results {
+  readonly date: string;
+  readonly machine: Machine;
+  readonly workloads: readonly Workload[];
+  readonly contenders: readonly PresentContender[];
+  /** Contenders that this machine does not have, and why. */
+  readonly absent: readonly { readonly id: string; readonly title: string; readonly reason: string }[];
+  readonly measurements: readonly Measurement[];
+  readonly skips: readonly Skip[];
+  readonly targets: readonly TargetResult[];
+}
+
+export interface PresentContender extends ContenderDescription {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** Speed at the median, such as 62 GFLOP/s. */
+export function speed(workload: Workload, { median }: Pick<Measurement, 'median'>): number {
+  return (1000 * amountOfWork(workload).amount) / median;
+}
+
+/** "GFLOP/s", "GB/s" or "images/s". */
+export function speedUnit(workload: Workload): string {
+  const { unit } = amountOfWork(workload);
+  return unit === 'image' ? 'images/s' : `${unit}/s`;
+}
+
+/** Three significant digits, and thousands separated. */
+export function formatNumber(value: number): string {
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.max(Math.abs(value), 1e-9))));
+  return value.toLocaleString('en', {
+    minimumFractionDigits: Math.min(digits, 3),
+    maximumFractionDigits: Math.min(digits, 3),
+  });
+}

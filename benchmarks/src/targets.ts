@@ -1,0 +1,43 @@
+/** How fast the cpu device means to be beside others: ratios of medians, above one where it is faster. */
+
+import type { Measurement } from './measure.js';
+
+export interface Target {
+  readonly workload: string;
+  /** Contenders of one library; the fastest of them counts. */
+  readonly peers: readonly string[];
+  readonly library: string;
+  readonly atLeast: number;
+}
+
+export interface TargetResult extends Target {
+  readonly ratio: number;
+}
+
+const pytorch = { peers: ['pytorch', 'pytorch-channels-last'], library: 'PyTorch' };
+const tfjs = { peers: ['tfjs'], library: 'tfjs wasm' };
+const tfjsThreads = { peers: ['tfjs-threads'], library: 'tfjs wasm with its threads enabled by force' };
+
+const targets: readonly Target[] = [
+  { workload: 'matmul', ...tfjs, atLeast: 1.5 },
+  { workload: 'matmul', ...tfjsThreads, atLeast: 1.5 },
+  { workload: 'conv2d', ...tfjs, atLeast: 1.5 },
+  { workload: 'conv2d', ...tfjsThreads, atLeast: 1.5 },
+  { workload: 'conv2d-gradients', peers: ['jax-js'], library: 'jax-js wasm', atLeast: 20 },
+  { workload: 'conv2d-gradients', ...pytorch, atLeast: 0.35 },
+  { workload: 'training-step', ...pytorch, atLeast: 0.5 },
+];
+
+/** The targets for which both sides were measured. */
+export function targetResults(measurements: readonly Measurement[]): TargetResult[] {
+  const medians = (workload: string, contenders: readonly string[]) =>
+    measurements
+      .filter((m) => m.workload === workload && contenders.includes(m.contender))
+      .map((m) => m.median);
+  return targets.flatMap((target) => {
+    const [ours] = medians(target.workload, ['cpu']);
+    const theirs = medians(target.workload, target.peers);
+    if (ours === undefined || theirs.length === 0) return [];
+    return [{ ...target, ratio: Math.min(...theirs) / ours }];
+  });
+}
