@@ -77,6 +77,5 @@ export class Parameter extends Tensor {
   override dispose(): void {
     this.#host = undefined;
     this.#storage?.free();
-    this.#storage ??= undefined;
   }
 }

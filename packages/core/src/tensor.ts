@@ -12,6 +12,7 @@ import * as movement from './ops/movement.js';
 import { cast, clamp, gelu, pointwise } from './ops/pointwise.js';
 import * as reduction from './ops/reduce.js';
 import { logSoftmax, softmax } from './ops/softmax.js';
+import { resolve } from './plan/collect.js';
 import { readStorage, realize } from './realize.js';
 
 /** Numbers take the dtype of the tensor they meet and travel as data: another number never recompiles anything. */
@@ -281,7 +282,7 @@ export class Tensor {
 
   /** Frees the device memory of a realized tensor; it is computed again if it is asked for again. */
   dispose(): void {
-    const { node } = this;
+    const node = resolve(this.node);
     if (!node.storage || node.kind === 'storage') return;
     node.storage.free();
     delete node.storage;

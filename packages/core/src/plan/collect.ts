@@ -22,8 +22,7 @@ export interface Collected {
 /** Nodes that only matter to gradients stand for their source. */
 export function resolve(node: Node): Node {
   let resolved = node;
-  while ((resolved.kind === 'detach' || resolved.kind === 'checkpoint') && !heldStorage(resolved))
-    resolved = resolved.source;
+  while (resolved.kind === 'detach' || resolved.kind === 'checkpoint') resolved = resolved.source;
   return resolved;
 }
 
