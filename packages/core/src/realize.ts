@@ -3,6 +3,7 @@
 import {
   type Command,
   type Device,
+  type DeviceBuffer,
   DmpoError,
   elementCount,
   openDevice as openKernelDevice,
@@ -79,10 +80,6 @@ export function update(
     );
     for (const target of targets) target.version++;
   }
-  for (const { node } of alsoRealize) {
-    const storage = heldStorage(resolve(node));
-    if (storage && node.kind !== 'storage') node.storage = storage;
-  }
 }
 
 /** The memory of a node that needs no computing; refuses memory that was updated since. */
@@ -97,17 +94,19 @@ function run(roots: readonly Node[], values: readonly Node[], targets: readonly 
   const on = currentDevice();
   const graph = collect(roots, values, targets, on);
   const plan = planFor(graph, roots, values, targets);
-  const slots = plan.slotBytes.map((bytes) => on.allocate(bytes));
-  const results = roots.map((root) => new Storage(on, root.shape, root.dtype));
+  const slots: DeviceBuffer[] = [];
+  const results: Storage[] = [];
   try {
+    for (const bytes of plan.slotBytes) slots.push(on.allocate(bytes));
+    for (const { shape, dtype } of roots) results.push(new Storage(on, shape, dtype));
     for (const { host, slot, dtype } of plan.uploads) {
       const { data } = graph.hosts[host] as Collected['hosts'][number];
-      on.write(slots[slot] as (typeof slots)[number], dtype, data);
+      on.write(slots[slot] as DeviceBuffer, dtype, data);
     }
     on.submit(
       plan.steps.map((step): Command => {
         const buffer = (ref: BufferRef) => {
-          if (ref.from === 'slot') return slots[ref.index] as (typeof slots)[number];
+          if (ref.from === 'slot') return slots[ref.index] as DeviceBuffer;
           return ((ref.from === 'root' ? results : graph.storages)[ref.index] as Storage).buffer;
         };
         return {
