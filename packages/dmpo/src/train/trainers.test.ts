@@ -171,6 +171,19 @@ describe.each(Object.entries(trainers))('%s', (_, make) => {
     expect([...storage.saved.keys()]).toEqual([2]);
   });
 
+  it('stores a checkpoint of the step after which it was interrupted', async () => {
+    const storage = new MemoryStorage();
+    const interruption = new AbortController();
+    const onStep = () => interruption.abort();
+    const outcome = await make({ checkpointEvery: 100 }).train({
+      storage,
+      signal: interruption.signal,
+      onStep,
+    });
+    expect(outcome).toEqual({ step: 1, interrupted: true, checkpoint: 'checkpoint-1' });
+    expect([...storage.saved.keys()]).toEqual([1]);
+  });
+
   it('reports progress after every step', async () => {
     const seen: TrainingProgress[] = [];
     await make({ steps: 3 }).train({

@@ -70,7 +70,7 @@ export async function runTraining(
       secondsPerStep === undefined || trainer.step < 3 ? seconds : 0.9 * secondsPerStep + 0.1 * seconds;
     // Gives signals, timers and the browser's event loop their turn: a step may compute without ever waiting.
     await new Promise((resolve) => setTimeout(resolve));
-    const due = trainer.step % checkpointEvery === 0 || trainer.step === steps || signal?.aborted;
+    const due = trainer.step % checkpointEvery === 0 || trainer.step === steps;
     const saved = due ? await storage?.save(trainer.step, await trainer.checkpoint()) : undefined;
     checkpoint = saved ?? checkpoint;
     await onStep?.({
@@ -82,7 +82,11 @@ export async function runTraining(
       checkpoint: saved,
     });
   }
-  return { step: trainer.step, interrupted: trainer.step < steps, checkpoint };
+  const interrupted = trainer.step < steps;
+  if (interrupted && trainer.step > 0 && checkpoint !== checkpointName(trainer.step)) {
+    checkpoint = (await storage?.save(trainer.step, await trainer.checkpoint())) ?? checkpoint;
+  }
+  return { step: trainer.step, interrupted, checkpoint };
 }
 
 function checkFinite({ metrics, items }: StepReport, step: number, checkpoint: string | undefined): void {

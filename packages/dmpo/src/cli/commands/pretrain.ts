@@ -9,6 +9,7 @@ import type { ImageSet } from '../../data/image-set.js';
 import { everyPrompt } from '../../evaluate/draw-samples.js';
 import { evaluateSamples } from '../../evaluate/sample-quality.js';
 import { saveModelFolder } from '../../model-folder.js';
+import type { UNet2DConfig } from '../../models/config.js';
 import { UNet2DModel } from '../../models/unet-2d-model.js';
 import { imageGrid } from '../../report/image-grid.js';
 import { DDIMScheduler } from '../../schedulers/ddim-scheduler.js';
@@ -17,7 +18,7 @@ import { pretrainSchema } from '../../train/config.js';
 import { Pretrainer } from '../../train/pretrainer.js';
 import { drawingInTerminal } from '../drawing.js';
 import { columns, qualityRows } from '../figures.js';
-import { interruptible } from '../interruption.js';
+import { Interrupted, interruptible } from '../interruption.js';
 import { openRunFolder } from '../run-folder.js';
 import { type PretrainSettings, trainerConfig } from '../settings.js';
 import type { Terminal } from '../terminal.js';
@@ -29,15 +30,11 @@ export interface RunFlags {
 }
 
 /** 457,000 parameters: small enough for minutes of training on a CPU, large enough for recognisable 32x32 pictures. */
-const emojiModel = {
-  block_out_channels: [16, 32, 48] as [number, ...number[]],
+const emojiModel: UNet2DConfig = {
+  block_out_channels: [16, 32, 48],
   layers_per_block: 1,
-  down_block_types: ['DownBlock2D', 'DownBlock2D', 'AttnDownBlock2D'] as [
-    'DownBlock2D',
-    'DownBlock2D',
-    'AttnDownBlock2D',
-  ],
-  up_block_types: ['AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'] as ['AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'],
+  down_block_types: ['DownBlock2D', 'DownBlock2D', 'AttnDownBlock2D'],
+  up_block_types: ['AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'],
   attention_head_dim: 16,
   norm_num_groups: 8,
 };
@@ -91,8 +88,13 @@ export async function pretrain(
         resumeCommand: `dmpo pretrain --output ${settings.output} --resume, with the other settings as before`,
         onStep: async ({ step, steps }) => {
           if (step % settings.sampleEvery !== 0 || step === steps || signal.aborted) return;
-          const samples = await draw(everyPrompt(images.prompts.length, 1));
-          await writeGrid(samples, `samples-${`${step}`.padStart(6, '0')}.png`, 8);
+          try {
+            const samples = await draw(everyPrompt(images.prompts.length, 1));
+            await writeGrid(samples, `samples-${`${step}`.padStart(6, '0')}.png`, 8);
+          } catch (error) {
+            // The training loop is to see the interruption, and to store a checkpoint.
+            if (!(error instanceof Interrupted)) throw error;
+          }
         },
       });
       const labels = everyPrompt(images.prompts.length, 4);
