@@ -18,8 +18,8 @@ export function log(x: v128): v128 {
   const f = f32x4.sub(m, one);
   const z = f32x4.mul(f, f);
 
-  let p = madd(f32x4.splat(7.0376836292e-2), f, f32x4.splat(-1.1514610310e-1));
-  p = madd(p, f, f32x4.splat(1.1676998740e-1));
+  let p = madd(f32x4.splat(7.0376836292e-2), f, f32x4.splat(-1.151461031e-1));
+  p = madd(p, f, f32x4.splat(1.167699874e-1));
   p = madd(p, f, f32x4.splat(-1.2420140846e-1));
   p = madd(p, f, f32x4.splat(1.4249322787e-1));
   p = madd(p, f, f32x4.splat(-1.6668057665e-1));
@@ -27,7 +27,7 @@ export function log(x: v128): v128 {
   p = madd(p, f, f32x4.splat(-2.4999993993e-1));
   p = madd(p, f, f32x4.splat(3.3333331174e-1));
   let y = f32x4.mul(f32x4.mul(p, f), z);
-  y = madd(e, f32x4.splat(-2.12194440e-4), y);
+  y = madd(e, f32x4.splat(-2.1219444e-4), y);
   y = madd(z, f32x4.splat(-0.5), y);
   y = madd(e, f32x4.splat(0.693359375), f32x4.add(f, y));
 
@@ -56,25 +56,25 @@ export function log1p(x: v128): v128 {
 }
 
 /**
- * 1 / (1 + e^-x), which keeps its relative accuracy for every x. The exponential is that of simd.ts with one factor 2^n,
- * enough here: n = 128 gives infinity and so the limit 0, and below 2^-126 the sum is 1.
+ * 1 / (1 + e^-x), which keeps its relative accuracy for every x. The exponential is that of simd.ts with r negated, and with
+ * one factor 2^n, enough here: n = 128 gives infinity and so the limit 0, and below 2^-126 the sum is 1.
  */
 @inline
 export function sigmoid(x: v128): v128 {
   const one = f32x4.splat(1.0);
   const magic = f32x4.splat(12582912.0);
-  const clamped = f32x4.pmax(f32x4.pmin(f32x4.neg(x), f32x4.splat(89.0)), f32x4.splat(-87.0));
-  const shifted = madd(clamped, f32x4.splat(1.44269504088896341), magic);
+  const clamped = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-89.0)), f32x4.splat(87.0));
+  const shifted = madd(clamped, f32x4.splat(-1.44269504088896341), magic);
   const n = f32x4.sub(shifted, magic);
-  let r = nmadd(n, f32x4.splat(0.693359375), clamped);
-  r = nmadd(n, f32x4.splat(-2.12194440e-4), r);
+  let r = madd(n, f32x4.splat(0.693359375), clamped);
+  r = madd(n, f32x4.splat(-2.1219444e-4), r);
 
-  let p = madd(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
+  let p = madd(f32x4.splat(1.98756915e-4), r, f32x4.splat(-1.3981999507e-3));
   p = madd(p, r, f32x4.splat(8.3334519073e-3));
-  p = madd(p, r, f32x4.splat(4.1665795894e-2));
+  p = madd(p, r, f32x4.splat(-4.1665795894e-2));
   p = madd(p, r, f32x4.splat(1.6666665459e-1));
-  p = madd(p, r, f32x4.splat(5.0000001201e-1));
-  p = madd(p, f32x4.mul(r, r), f32x4.add(r, one));
+  p = madd(p, r, f32x4.splat(-5.0000001201e-1));
+  p = nmadd(p, f32x4.mul(r, r), f32x4.sub(one, r));
   const power = i32x4.add(i32x4.shl(shifted, 23), one);
   return f32x4.div(one, madd(p, power, one));
 }
@@ -118,7 +118,7 @@ export function erf(x: v128): v128 {
   p = madd(p, s, f32x4.splat(1.28379166e-1));
   const small = madd(p, x, x);
 
-  let q = madd(f32x4.splat(-1.72853470e-5), t, f32x4.splat(3.83197126e-4));
+  let q = madd(f32x4.splat(-1.7285347e-5), t, f32x4.splat(3.83197126e-4));
   q = madd(q, s, madd(f32x4.splat(-3.88396438e-3), t, f32x4.splat(2.42546219e-2)));
   q = madd(q, t, f32x4.splat(-1.06777877e-1));
   q = madd(q, t, f32x4.splat(-6.34846687e-1));
