@@ -3,7 +3,7 @@
  * only, so results are the same on every device, and saving two numbers saves the generator.
  */
 
-import type { DType, PointwiseOp } from '@dmpo/kernels';
+import type { PointwiseOp } from '@dmpo/kernels';
 import { argumentError } from './errors.js';
 import type { Shape } from './graph.js';
 import { checkShape } from './ops/axes.js';
@@ -18,16 +18,17 @@ export interface GeneratorState {
   readonly counter: number;
 }
 
+/** Uniform numbers are multiples of one part in this many. */
+const RESOLUTION = 2 ** 24;
+
 export class Generator {
   #seed: number;
   #counter: number;
 
-  /** @param seed an integer from 0 to 2^32 - 1 */
+  /** @param seed and counter are integers from 0 to 2^32 - 1 */
   constructor(seed: number, counter = 0) {
-    if (!Number.isInteger(seed) || seed < 0 || seed > 0xffffffff)
-      throw argumentError('Generator', `seed ${seed}`, 'Use an integer from 0 to 4294967295.');
-    this.#seed = seed;
-    this.#counter = counter;
+    this.#seed = word('seed', seed);
+    this.#counter = word('counter', counter);
   }
 
   get state(): GeneratorState {
@@ -35,8 +36,8 @@ export class Generator {
   }
 
   set state({ seed, counter }: GeneratorState) {
-    this.#seed = seed;
-    this.#counter = counter;
+    this.#seed = word('seed', seed);
+    this.#counter = word('counter', counter);
   }
 
   /** Standard normal float32. */
@@ -56,21 +57,29 @@ export class Generator {
 
   /** Uniform int32 from low to high - 1; high - low at most 2^24. */
   integers(low: number, high: number, shape: Shape): Tensor {
-    if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > 2 ** 24)
+    if (!Number.isInteger(low) || !Number.isInteger(high) || high <= low || high - low > RESOLUTION)
       throw argumentError(
         'integers',
         `from ${low} to ${high}`,
         'Use integers low < high, at most 2^24 apart.',
       );
-    return this.uniform(shape)
-      .mul(high - low)
-      .cast('int32')
-      .add(low);
+    const range = high - low;
+    const uniform = this.uniform(shape);
+    const position = uniform.mul(range).cast('int32');
+    // float32 may have rounded the product up to a whole number that it does not reach: the remainder, in integers, tells.
+    const remainder = uniform.mul(RESOLUTION).cast('int32').mul(range).sub(position.mul(RESOLUTION));
+    return position.sub(remainder.lt(0).cast('int32')).add(low);
   }
 
   #draw(op: Extract<PointwiseOp, `random${string}`>, shape: Shape): Tensor {
     checkShape('Generator', shape);
-    const word = (value: number, dtype: DType = 'uint32') => scalar(value, shape, dtype);
-    return pointwise(op, word(this.#seed), word(this.#counter++), indices(shape).cast('uint32'));
+    const key = [this.#seed, this.#counter++].map((value) => scalar(value, shape, 'uint32'));
+    return pointwise(op, ...key, indices(shape).cast('uint32'));
   }
+}
+
+function word(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw argumentError('Generator', `${name} ${value}`, 'Use an integer from 0 to 4294967295.');
+  return value;
 }
