@@ -52,13 +52,12 @@ export function argmax(x: Tensor, axis: number): Tensor {
 
 /** log(sum(exp(x))), stable for any x. */
 export function logsumexp(x: Tensor, axes?: Axes, keepDims = false): Tensor {
-  const largest = max(x, axes, true).detach();
+  const normalized = normalizeAxes('logsumexp', axes, x.shape.length);
+  const largest = max(x, normalized, true).detach();
   // A row of -Infinity would give -Infinity - -Infinity; its shift is 0.
   const shift = where(largest.abs().lt(Number.POSITIVE_INFINITY), largest, 0);
-  const result = sum(x.sub(shift).exp(), axes, true).log().add(shift);
-  return keepDims
-    ? result
-    : reshape(result, reducedShape(x.shape, normalizeAxes('logsumexp', axes, x.shape.length), false));
+  const result = sum(x.sub(shift).exp(), normalized, true).log().add(shift);
+  return keepDims ? result : reshape(result, reducedShape(x.shape, normalized, false));
 }
 
 function reduce(
