@@ -1,8 +1,11 @@
-// Gradient of attention, from the saved logsumexp and without the matrix of scores. With P = exp(scale Q K^T - logsumexp) and
-// D = rowsum(dO * O):  dV = P^T dO,  dS = scale P * (dO V^T - D),  dQ = dS K,  dK = dS^T Q  (Dao 2023, algorithm 2).
+// Gradient of attention, from the saved logsumexp and without the matrix of scores (Dao 2023, algorithm 2):
 //
-// A chunk is one head, so that one thread adds up its dQ, dK and dV in order; where heads are fewer than threads, the keys
-// of a head are sliced, each slice leaves a partial dQ in scratch memory, and the slices are summed in order.
+//     P = exp(scale Q K^T - logsumexp)     D = rowsum(dO * O)     dS = scale P * (dO V^T - D)
+//     dV = P^T dO     dQ = dS K     dK = dS^T Q
+//
+// A chunk is one head, so that one thread adds up its dQ, dK and dV in order; where heads are fewer than
+// threads, the keys of a head are sliced, each slice leaves a partial dQ in scratch memory, and the slices
+// are summed in order.
 
 import { packKeys, packTokens } from './attention';
 import { fillRows, multiplyOuter, multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
@@ -17,7 +20,10 @@ const BLOCK_KEYS: i32 = 64;
 const CHUNKS: i32 = 16;
 const REDUCE_FLOATS: i32 = 4096;
 
-/** Shapes as in attention: dO, q, o, dq [batch, queries, heads, headDim]; k, v, dk, dv [batch, keys, heads, headDim]. */
+/**
+ * Shapes as in attention: dO, q, o, dq [batch, queries, heads, headDim]; k, v, dk, dv [batch, keys, heads,
+ * headDim].
+ */
 export function attentionGrad(
   dO: usize,
   q: usize,
@@ -45,30 +51,30 @@ export function attentionGrad(
   const slices = (keys + sliceKeys - 1) / sliceKeys;
   const queryFloats = batch * queries * heads * headDim;
   const partials = slices > 1 ? slices * queryFloats : 0;
-  const area = scratch + (<usize>(partials + thread * areaFloats(headDim)) << 2);
+  const area = scratch + ((<usize>(partials + thread * areaFloats(headDim))) << 2);
 
   const chunks = pairs * slices;
   for (let chunk = claim(); chunk < chunks; chunk = claim()) {
     const pair = chunk / slices;
     const slice = chunk % slices;
     const firstKey = slice * sliceKeys;
-    const queryOffset = <usize>(((pair / heads) * queries * heads + (pair % heads)) * headDim) << 2;
-    const keyOffset = <usize>((((pair / heads) * keys + firstKey) * heads + (pair % heads)) * headDim) << 2;
-    const gradient = slices > 1 ? scratch + (<usize>(slice * queryFloats) << 2) : dq;
+    const queryOffset = (<usize>(((pair / heads) * queries * heads + (pair % heads)) * headDim)) << 2;
+    const keyOffset = (<usize>((((pair / heads) * keys + firstKey) * heads + (pair % heads)) * headDim)) << 2;
+    const gradient = slices > 1 ? scratch + ((<usize>(slice * queryFloats)) << 2) : dq;
     gradientOfKeys(
       dO + queryOffset,
       q + queryOffset,
       k + keyOffset,
       v + keyOffset,
       o + queryOffset,
-      logsumexp + (<usize>(pair * queries) << 2),
+      logsumexp + ((<usize>(pair * queries)) << 2),
       gradient + queryOffset,
       dk + keyOffset,
       dv + keyOffset,
       queries,
       min(sliceKeys, keys - firstKey),
       headDim,
-      <usize>(heads * headDim) << 2,
+      (<usize>(heads * headDim)) << 2,
       scale,
       area,
     );
@@ -90,7 +96,10 @@ function roundToPanel(count: i32): i32 {
   return (count + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
 }
 
-/** Floats of a thread's area: table of rows, a segment, packed keys (two ways), values, queries and dO, two blocks of scores. */
+/**
+ * Floats of a thread's area: table of rows, a segment, packed keys (two ways), values, queries and dO, two
+ * blocks of scores.
+ */
 @inline
 function areaFloats(headDim: i32): i32 {
   return (
@@ -123,13 +132,13 @@ function gradientOfKeys(
   const table = area;
   const segment = table + BLOCK_QUERIES * ROW_ENTRY;
   const keyColumns = segment + 16;
-  const valueColumns = keyColumns + (<usize>(BLOCK_KEYS * headDim) << 2);
-  const keyRows = valueColumns + (<usize>(BLOCK_KEYS * headDim) << 2);
-  const queryRows = keyRows + (<usize>(BLOCK_KEYS * roundToPanel(headDim)) << 2);
-  const outputRows = queryRows + (<usize>(BLOCK_QUERIES * roundToPanel(headDim)) << 2);
-  const scores = outputRows + (<usize>(BLOCK_QUERIES * roundToPanel(headDim)) << 2);
+  const valueColumns = keyColumns + ((<usize>(BLOCK_KEYS * headDim)) << 2);
+  const keyRows = valueColumns + ((<usize>(BLOCK_KEYS * headDim)) << 2);
+  const queryRows = keyRows + ((<usize>(BLOCK_KEYS * roundToPanel(headDim))) << 2);
+  const outputRows = queryRows + ((<usize>(BLOCK_QUERIES * roundToPanel(headDim))) << 2);
+  const scores = outputRows + ((<usize>(BLOCK_QUERIES * roundToPanel(headDim))) << 2);
   const gradients = scores + ((BLOCK_QUERIES * BLOCK_KEYS) << 2);
-  const columnBytes = <usize>(headDim * TILE_COLUMNS) << 2;
+  const columnBytes = (<usize>(headDim * TILE_COLUMNS)) << 2;
   store<usize>(segment, 0);
 
   for (let firstKey = 0; firstKey < keys; firstKey += BLOCK_KEYS) {
@@ -146,17 +155,39 @@ function gradientOfKeys(
       packTokens(dO + queryOffset, outputRows, rows, headDim, stride);
 
       fillRows(table, rows, q + queryOffset, stride, scores, BLOCK_KEYS << 2);
-      multiplyPanels(table, rows, segment, 1, headDim, keyColumns, columnBytes, 0, roundToPanel(count), false);
+      multiplyPanels(
+        table,
+        rows,
+        segment,
+        1,
+        headDim,
+        keyColumns,
+        columnBytes,
+        0,
+        roundToPanel(count),
+        false,
+      );
       fillRows(table, rows, dO + queryOffset, stride, gradients, BLOCK_KEYS << 2);
-      multiplyPanels(table, rows, segment, 1, headDim, valueColumns, columnBytes, 0, roundToPanel(count), false);
+      multiplyPanels(
+        table,
+        rows,
+        segment,
+        1,
+        headDim,
+        valueColumns,
+        columnBytes,
+        0,
+        roundToPanel(count),
+        false,
+      );
       for (let row = 0; row < rows; row++) {
         const token = queryOffset + <usize>row * stride;
-        const at = <usize>(row * BLOCK_KEYS) << 2;
+        const at = (<usize>(row * BLOCK_KEYS)) << 2;
         gradientOfScores(
           scores + at,
           gradients + at,
           count,
-          load<f32>(logsumexp + (<usize>(first + row) << 2)),
+          load<f32>(logsumexp + ((<usize>(first + row)) << 2)),
           dotProduct(dO + token, o + token, headDim),
           scale,
         );
@@ -172,7 +203,7 @@ function gradientOfKeys(
         1,
         count,
         keyRows,
-        <usize>(count * TILE_COLUMNS) << 2,
+        (<usize>(count * TILE_COLUMNS)) << 2,
         0,
         headDim,
         firstKey > 0,
@@ -182,8 +213,15 @@ function gradientOfKeys(
 }
 
 /** A row of scores becomes P = exp(score - logsumexp), a row of dO V^T becomes dS = scale P (dO V^T - D). */
-function gradientOfScores(scores: usize, gradients: usize, count: i32, logsumexp: f32, d: f32, scale: f32): void {
-  const end = scores + (<usize>count << 2);
+function gradientOfScores(
+  scores: usize,
+  gradients: usize,
+  count: i32,
+  logsumexp: f32,
+  d: f32,
+  scale: f32,
+): void {
+  const end = scores + ((<usize>count) << 2);
   const shift = f32x4.splat(logsumexp);
   const offset = f32x4.splat(d);
   const factor = f32x4.splat(scale);
@@ -207,7 +245,7 @@ function addTransposed(
   headDim: i32,
   accumulate: bool,
 ): void {
-  const panelBytes = <usize>(rows * TILE_COLUMNS) << 2;
+  const panelBytes = (<usize>(rows * TILE_COLUMNS)) << 2;
   for (let column = 0; column < headDim; column += TILE_COLUMNS) {
     multiplyOuter(
       block,
@@ -218,7 +256,7 @@ function addTransposed(
       rows,
       TILE_COLUMNS << 2,
       0,
-      output + (<usize>column << 2),
+      output + ((<usize>column) << 2),
       stride,
       keys,
       min(TILE_COLUMNS, headDim - column),

@@ -1,5 +1,6 @@
-// softmax(scale Q K^T) V without the matrix of scores: a block of keys at a time, the softmax kept up to date row by row
-// (its maximum m and sum l), the output rescaled whenever a row's maximum grows (FlashAttention-2, Dao 2023, algorithm 1).
+// softmax(scale Q K^T) V without the matrix of scores: a block of keys at a time, the softmax kept up to date
+// row by row (its maximum m and sum l), the output rescaled whenever a row's maximum grows (FlashAttention-2,
+// Dao 2023, algorithm 1).
 
 import { fillRows, multiplyPanels, ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
 import { log } from './math';
@@ -7,7 +8,9 @@ import { packPanel, packPanelTransposed } from './pack';
 import { exp, horizontalSum } from './simd';
 import { barrier, claim } from './threads';
 
-/** Queries and keys of a block of scores: 32 KiB, in the second-level cache with the block's keys and values. */
+/**
+ * Queries and keys of a block of scores: 32 KiB, in the second-level cache with the block's keys and values.
+ */
 const BLOCK_QUERIES: i32 = 64;
 const BLOCK_KEYS: i32 = 128;
 /** Wanted number of chunks; a chunk is at least a block of queries of one head. */
@@ -40,25 +43,29 @@ export function attention(
   const groups = (queries + groupQueries - 1) / groupQueries;
   const paddedDim = (headDim + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
   const areaFloats =
-    groupQueries * 2 + BLOCK_QUERIES * (ROW_ENTRY >> 2) + 4 + BLOCK_KEYS * (headDim + paddedDim + BLOCK_QUERIES);
-  const area = scratch + (<usize>(thread * areaFloats) << 2);
+    groupQueries * 2 +
+    BLOCK_QUERIES * (ROW_ENTRY >> 2) +
+    4 +
+    BLOCK_KEYS * (headDim + paddedDim + BLOCK_QUERIES);
+  const area = scratch + ((<usize>(thread * areaFloats)) << 2);
 
   const chunks = pairs * groups;
   for (let chunk = claim(); chunk < chunks; chunk = claim()) {
     const pair = chunk / groups;
     const firstQuery = (chunk % groups) * groupQueries;
-    const keyOffset = <usize>((((pair / heads) * keys * heads) + (pair % heads)) * headDim) << 2;
-    const queryOffset = <usize>((((pair / heads) * queries + firstQuery) * heads + (pair % heads)) * headDim) << 2;
+    const keyOffset = (<usize>(((pair / heads) * keys * heads + (pair % heads)) * headDim)) << 2;
+    const queryOffset =
+      (<usize>((((pair / heads) * queries + firstQuery) * heads + (pair % heads)) * headDim)) << 2;
     attendQueries(
       q + queryOffset,
       k + keyOffset,
       v + keyOffset,
       o + queryOffset,
-      logsumexp + (<usize>(pair * queries + firstQuery) << 2),
+      logsumexp + ((<usize>(pair * queries + firstQuery)) << 2),
       min(groupQueries, queries - firstQuery),
       keys,
       headDim,
-      <usize>(heads * headDim) << 2,
+      (<usize>(heads * headDim)) << 2,
       scale,
       area,
     );
@@ -81,12 +88,13 @@ function attendQueries(
   area: usize,
 ): void {
   const maxima = area;
-  const sums = maxima + (<usize>queries << 2);
-  const table = sums + (<usize>queries << 2);
+  const sums = maxima + ((<usize>queries) << 2);
+  const table = sums + ((<usize>queries) << 2);
   const segment = table + BLOCK_QUERIES * ROW_ENTRY;
   const packedKeys = segment + 16;
-  const packedValues = packedKeys + (<usize>(BLOCK_KEYS * headDim) << 2);
-  const scores = packedValues + (<usize>(BLOCK_KEYS * ((headDim + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1))) << 2);
+  const packedValues = packedKeys + ((<usize>(BLOCK_KEYS * headDim)) << 2);
+  const scores =
+    packedValues + ((<usize>(BLOCK_KEYS * ((headDim + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1)))) << 2);
   store<usize>(segment, 0);
 
   for (let firstKey = 0; firstKey < keys; firstKey += BLOCK_KEYS) {
@@ -106,15 +114,15 @@ function attendQueries(
         1,
         headDim,
         packedKeys,
-        <usize>(headDim * TILE_COLUMNS) << 2,
+        (<usize>(headDim * TILE_COLUMNS)) << 2,
         0,
         (count + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1),
         false,
       );
       for (let row = 0; row < rows; row++) {
-        const at = <usize>(first + row) << 2;
+        const at = (<usize>(first + row)) << 2;
         updateRow(
-          scores + <usize>(row * BLOCK_KEYS << 2),
+          scores + <usize>((row * BLOCK_KEYS) << 2),
           count,
           maxima + at,
           sums + at,
@@ -131,7 +139,7 @@ function attendQueries(
         1,
         count,
         packedValues,
-        <usize>(count * TILE_COLUMNS) << 2,
+        (<usize>(count * TILE_COLUMNS)) << 2,
         0,
         headDim,
         firstKey > 0,
@@ -140,16 +148,16 @@ function attendQueries(
   }
 
   for (let query = 0; query < queries; query++) {
-    const sum = load<f32>(sums + (<usize>query << 2));
+    const sum = load<f32>(sums + ((<usize>query) << 2));
     multiplyFloats(o + <usize>query * stride, headDim, 1 / sum);
     const logarithm = f32x4.extract_lane(log(f32x4.splat(sum)), 0);
-    store<f32>(logsumexp + (<usize>query << 2), load<f32>(maxima + (<usize>query << 2)) + logarithm);
+    store<f32>(logsumexp + ((<usize>query) << 2), load<f32>(maxima + ((<usize>query) << 2)) + logarithm);
   }
 }
 
 /** Panels [8 keys][headDim], the keys scaled, so that products with them are the scores. */
 export function packKeys(k: usize, packed: usize, count: i32, headDim: i32, stride: usize, scale: f32): void {
-  const panelBytes = <usize>(headDim * TILE_COLUMNS) << 2;
+  const panelBytes = (<usize>(headDim * TILE_COLUMNS)) << 2;
   let to = packed;
   for (let key = 0; key < count; key += TILE_COLUMNS) {
     packPanelTransposed(k + <usize>key * stride, stride, to, headDim, min(TILE_COLUMNS, count - key));
@@ -160,17 +168,17 @@ export function packKeys(k: usize, packed: usize, count: i32, headDim: i32, stri
 
 /** Panels [8 of headDim][count] of tokens that are `stride` bytes apart. */
 export function packTokens(tokens: usize, packed: usize, count: i32, headDim: i32, stride: usize): void {
-  const panelBytes = <usize>(count * TILE_COLUMNS) << 2;
+  const panelBytes = (<usize>(count * TILE_COLUMNS)) << 2;
   let to = packed;
   for (let column = 0; column < headDim; column += TILE_COLUMNS) {
-    packPanel(tokens + (<usize>column << 2), stride, to, count, min(TILE_COLUMNS, headDim - column));
+    packPanel(tokens + ((<usize>column) << 2), stride, to, count, min(TILE_COLUMNS, headDim - column));
     to += panelBytes;
   }
 }
 
 /**
- * One row of scores becomes exp(score - maximum) in place, with the maximum over all blocks so far; the row's sum and
- * what the output holds of earlier blocks are brought to the new maximum.
+ * One row of scores becomes exp(score - maximum) in place, with the maximum over all blocks so far; the row's
+ * sum and what the output holds of earlier blocks are brought to the new maximum.
  */
 function updateRow(
   scores: usize,
@@ -182,8 +190,8 @@ function updateRow(
   isFirst: bool,
 ): void {
   const lowest = f32x4.splat(-Infinity);
-  const end = scores + (<usize>count << 2);
-  for (let p = end; (p - scores & 15) != 0; p += 4) store<f32>(p, -Infinity);
+  const end = scores + ((<usize>count) << 2);
+  for (let p = end; ((p - scores) & 15) != 0; p += 4) store<f32>(p, -Infinity);
 
   // pmax drops a NaN, but exp then brings it back.
   let highest = lowest;

@@ -2,8 +2,9 @@
 //
 //     dg = G^T [ sum over tiles of (A dy A^T) * (B^T d B) ] G
 //
-// so that each tile costs 36 products a pair of channels instead of 144. Tiles are cut into slices; each slice sums its products
-// of all 36 positions in scratch memory, and the slices are added in order and transformed back at the end.
+// so that each tile costs 36 products a pair of channels instead of 144. Tiles are cut into slices; each
+// slice sums its products of all 36 positions in scratch memory, and the slices are added in order and
+// transformed back at the end.
 
 import { Conv2dGeometry } from './conv2d-tile';
 import { copyPatch, isWinogradSuited, POSITION_GAP, tilesAlong, transformPatch } from './conv2d-winograd';
@@ -56,7 +57,8 @@ export function filterGradByWinograd(
   const wantedGroups = max(1, min((PIECES + slices - 1) / slices, outputs / GROUP_CHANNELS));
   const groupChannels = ((outputs + wantedGroups - 1) / wantedGroups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
   const groups = (outputs + groupChannels - 1) / groupChannels;
-  const area = scratch + (<usize>(slices * sliceFloats(g)) << 2) + <usize>thread * areaBytes(inputs, groupChannels);
+  const area =
+    scratch + ((<usize>(slices * sliceFloats(g))) << 2) + <usize>thread * areaBytes(inputs, groupChannels);
 
   const pieces = slices * groups;
   for (let piece = claim(); piece < pieces; piece = claim()) {
@@ -66,7 +68,7 @@ export function filterGradByWinograd(
       g,
       x,
       dy,
-      scratch + (<usize>(slice * sliceFloats(g)) << 2),
+      scratch + ((<usize>(slice * sliceFloats(g))) << 2),
       slice * sliceTiles,
       min((slice + 1) * sliceTiles, tiles),
       firstChannel,
@@ -83,8 +85,8 @@ export function filterGradByWinograd(
 }
 
 /**
- * Tiles that are transformed at a time: as many as stay in the second-level cache, but enough that the sums, which are read and
- * written once for each group, do not cost more than the tiles.
+ * Tiles that are transformed at a time: as many as stay in the second-level cache, but enough that the sums,
+ * which are read and written once for each group, do not cost more than the tiles.
  */
 @inline
 function tilesOfGroup(inputs: i32, outputs: i32): i32 {
@@ -97,10 +99,12 @@ function tilesOfGroup(inputs: i32, outputs: i32): i32 {
 function areaBytes(inputs: i32, groupChannels: i32): usize {
   const channels = inputs + groupChannels;
   const floats = channels + tilesOfGroup(inputs, groupChannels) * channels + 2 * POSITION_GAP;
-  return 2 * WORK_BYTES + (<usize>(POSITIONS * floats) << 2);
+  return 2 * WORK_BYTES + ((<usize>(POSITIONS * floats)) << 2);
 }
 
-/** Sums tiles first..last into the slice's sums of output channels firstChannel.., a group of tiles at a time. */
+/**
+ * Sums tiles first..last into the slice's sums of output channels firstChannel.., a group of tiles at a time.
+ */
 function addTiles(
   g: Conv2dGeometry,
   x: usize,
@@ -117,10 +121,10 @@ function addTiles(
   const tileColumns = tilesAlong(g.outWidth);
   const group = tilesOfGroup(inputs, channels);
   const patch = area + 2 * WORK_BYTES;
-  const inputTiles = patch + (<usize>(POSITIONS * (inputs + channels)) << 2);
-  const inputPosition = <usize>(group * inputs + POSITION_GAP) << 2;
+  const inputTiles = patch + ((<usize>(POSITIONS * (inputs + channels))) << 2);
+  const inputPosition = (<usize>(group * inputs + POSITION_GAP)) << 2;
   const gradientTiles = inputTiles + <usize>POSITIONS * inputPosition;
-  const gradientPosition = <usize>(group * channels + POSITION_GAP) << 2;
+  const gradientPosition = (<usize>(group * channels + POSITION_GAP)) << 2;
 
   const groups = (lastTile - firstTile + group - 1) / group;
   const step = (lastTile - firstTile + groups - 1) / groups;
@@ -132,47 +136,48 @@ function addTiles(
       const row = (tileRow % tileRows) * TILE;
       const column = ((first + tile) % tileColumns) * TILE;
       transformPatch(
-        x + (<usize>(image * g.inHeight * g.inWidth * inputs) << 2),
+        x + ((<usize>(image * g.inHeight * g.inWidth * inputs)) << 2),
         g.inHeight,
         g.inWidth,
         inputs,
         row - g.padTop,
         column - g.padLeft,
         patch,
-        inputTiles + (<usize>(tile * inputs) << 2),
+        inputTiles + ((<usize>(tile * inputs)) << 2),
         inputPosition,
         area,
       );
       transformGradientPatch(
         g,
-        dy + (<usize>(image * g.outHeight * g.outWidth * g.outChannels) << 2),
+        dy + ((<usize>(image * g.outHeight * g.outWidth * g.outChannels)) << 2),
         row,
         column,
         firstChannel,
         channels,
         patch,
-        gradientTiles + (<usize>(tile * channels) << 2),
+        gradientTiles + ((<usize>(tile * channels)) << 2),
         gradientPosition,
         area,
       );
     }
 
-    const inputStep = <usize>inputs << 2;
+    const inputStep = (<usize>inputs) << 2;
     for (let position = 0; position < POSITIONS; position++) {
       const a = gradientTiles + <usize>position * gradientPosition;
       const b = inputTiles + <usize>position * inputPosition;
-      const to = sums + (<usize>(position * (g.outChannels * inputs + POSITION_GAP) + firstChannel * inputs) << 2);
+      const to =
+        sums + ((<usize>(position * (g.outChannels * inputs + POSITION_GAP) + firstChannel * inputs)) << 2);
       for (let column = 0; column < inputs; column += TILE_COLUMNS) {
         multiplyOuter(
           a,
-          <usize>channels << 2,
+          (<usize>channels) << 2,
           TILE_ROWS << 2,
-          b + (<usize>column << 2),
+          b + ((<usize>column) << 2),
           1,
           tiles,
           inputStep,
           0,
-          to + (<usize>column << 2),
+          to + ((<usize>column) << 2),
           inputStep,
           channels,
           min(TILE_COLUMNS, inputs - column),
@@ -183,7 +188,9 @@ function addTiles(
   }
 }
 
-/** Transforms the 4 x 4 tile at (row, column) of one image of dy, zero outside it, for some of its channels. */
+/**
+ * Transforms the 4 x 4 tile at (row, column) of one image of dy, zero outside it, for some of its channels.
+ */
 function transformGradientPatch(
   g: Conv2dGeometry,
   image: usize,
@@ -196,7 +203,7 @@ function transformGradientPatch(
   position: usize,
   work: usize,
 ): void {
-  const pixel = <usize>g.outChannels << 2;
+  const pixel = (<usize>g.outChannels) << 2;
   let from = image + <usize>(row * g.outWidth + column) * pixel;
   let pitch = <usize>g.outWidth * pixel;
   if (row + TILE > g.outHeight || column + TILE > g.outWidth) {
@@ -204,21 +211,28 @@ function transformGradientPatch(
     from = patch;
     pitch = <usize>TILE * pixel;
   }
-  from += <usize>firstChannel << 2;
+  from += (<usize>firstChannel) << 2;
   for (let channel = 0; channel < channels; channel += 4) {
-    const offset = <usize>channel << 2;
+    const offset = (<usize>channel) << 2;
     transformGradient(from + offset, pixel, pitch, to + offset, position, work);
   }
 }
 
 /** dw of one output channel: the sum of its slices at each position, transformed back. */
-function sumPositions(g: Conv2dGeometry, sums: usize, dw: usize, output: i32, slices: i32, area: usize): void {
+function sumPositions(
+  g: Conv2dGeometry,
+  sums: usize,
+  dw: usize,
+  output: i32,
+  slices: i32,
+  area: usize,
+): void {
   const inputs = g.inChannels;
-  const position = <usize>(g.outChannels * inputs + POSITION_GAP) << 2;
-  const slice = <usize>sliceFloats(g) << 2;
+  const position = (<usize>(g.outChannels * inputs + POSITION_GAP)) << 2;
+  const slice = (<usize>sliceFloats(g)) << 2;
   const total = area + WORK_BYTES;
   for (let input = 0; input < inputs; input += 4) {
-    const from = sums + (<usize>(output * inputs + input) << 2);
+    const from = sums + ((<usize>(output * inputs + input)) << 2);
     for (let p = 0; p < POSITIONS; p++) {
       let at = from + <usize>p * position;
       let sum = v128.load(at);
@@ -228,6 +242,11 @@ function sumPositions(g: Conv2dGeometry, sums: usize, dw: usize, output: i32, sl
       }
       v128.store(total + <usize>(p << 4), sum);
     }
-    transformFilterGradient(total, dw + (<usize>(output * 9 * inputs + input) << 2), <usize>inputs << 2, area);
+    transformFilterGradient(
+      total,
+      dw + ((<usize>(output * 9 * inputs + input)) << 2),
+      (<usize>inputs) << 2,
+      area,
+    );
   }
 }

@@ -1,10 +1,10 @@
 // Gradient of conv2d in its filter: output channels times taps, summed over all output pixels.
 //
-// The pixels are cut into slices of whole chunks of rows; each slice adds up its own gradient in scratch memory and the
-// slices are summed in order at the end. Where slices are few, output channels are divided among threads as well.
-// Within a chunk dy is packed by blocks of 4 channels; the input is read where it lies: the taps of a kernel row are
-// contiguous, so 8 columns of the register tile cross tap boundaries freely. A 3 x 3 kernel with stride 1 and enough channels
-// goes to conv2d-filter-grad-winograd.ts instead.
+// The pixels are cut into slices of whole chunks of rows; each slice adds up its own gradient in scratch
+// memory and the slices are summed in order at the end. Where slices are few, output channels are divided
+// among threads as well. Within a chunk dy is packed by blocks of 4 channels; the input is read where it
+// lies: the taps of a kernel row are contiguous, so 8 columns of the register tile cross tap boundaries
+// freely. A 3 x 3 kernel with stride 1 and enough channels goes to conv2d-filter-grad-winograd.ts instead.
 
 import { filterGradByWinograd, isWinogradFilterGradSuited } from './conv2d-filter-grad-winograd';
 import { Conv2dGeometry, inputSpan, isPlain3x3, paddedRows, rowsOfChunk } from './conv2d-tile';
@@ -22,7 +22,10 @@ const GROUP_CHANNELS: i32 = 16;
 /** Floats that one claim sums over the slices. */
 const REDUCE_FLOATS: i32 = 4096;
 
-/** dw[o, r, s, c] = sum over n, p, q of dy[n, p, q, o] * x[n, p stride - pad + r dilation, ..., c]; x, dy NHWC, dw OHWI. */
+/**
+ * dw[o, r, s, c] = sum over n, p, q of dy[n, p, q, o] * x[n, p stride - pad + r dilation, ..., c]; x, dy
+ * NHWC, dw OHWI.
+ */
 export function conv2dFilterGrad(
   x: usize,
   dy: usize,
@@ -44,21 +47,25 @@ export function conv2dFilterGrad(
   const wanted = min(min(pixels / SLICE_PIXELS, SLICES_FLOATS / filterFloats), min(PIECES, chunks));
   const sliceChunks = (chunks + max(wanted, 1) - 1) / max(wanted, 1);
   const slices = (chunks + sliceChunks - 1) / sliceChunks;
-  const wantedGroups = min((PIECES + slices - 1) / slices, (g.outChannels + GROUP_CHANNELS - 1) / GROUP_CHANNELS);
-  const groupChannels = ((g.outChannels + wantedGroups - 1) / wantedGroups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  const wantedGroups = min(
+    (PIECES + slices - 1) / slices,
+    (g.outChannels + GROUP_CHANNELS - 1) / GROUP_CHANNELS,
+  );
+  const groupChannels =
+    ((g.outChannels + wantedGroups - 1) / wantedGroups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
   const groups = (g.outChannels + groupChannels - 1) / groupChannels;
 
   const isSliced = slices > 1;
   const area =
     scratch +
-    (isSliced ? <usize>(slices * filterFloats) << 2 : 0) +
+    (isSliced ? (<usize>(slices * filterFloats)) << 2 : 0) +
     <usize>thread * areaBytes(g, chunkRows, groupChannels);
   const pieces = slices * groups;
   for (let piece = claim(); piece < pieces; piece = claim()) {
     const slice = piece / groups;
     const firstChannel = (piece % groups) * groupChannels;
     const channels = min(groupChannels, g.outChannels - firstChannel);
-    const output = isSliced ? scratch + (<usize>(slice * filterFloats) << 2) : dw;
+    const output = isSliced ? scratch + ((<usize>(slice * filterFloats)) << 2) : dw;
     const last = min((slice + 1) * sliceChunks, chunks);
     for (let chunk = slice * sliceChunks; chunk < last; chunk++) {
       addChunk(g, x, dy, output, chunk, chunkRows, firstChannel, channels, area, chunk > slice * sliceChunks);
@@ -76,16 +83,22 @@ export function conv2dFilterGrad(
   }
 }
 
-/** A thread's own memory: the pitch of the tile, packed dy, padded input rows and what the last panel reads beyond them. */
+/**
+ * A thread's own memory: the pitch of the tile, packed dy, padded input rows and what the last panel reads
+ * beyond them.
+ */
 function areaBytes(g: Conv2dGeometry, chunkRows: i32, groupChannels: i32): usize {
   const tile =
     inputSpan(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
     inputSpan(g.outWidth, g.strideWidth, g.kernelWidth, g.dilationWidth) *
     g.inChannels;
-  return 16 + (<usize>(chunkRows * g.outWidth * groupChannels + ((tile + TILE_COLUMNS + 3) & ~3)) << 2);
+  return 16 + ((<usize>(chunkRows * g.outWidth * groupChannels + ((tile + TILE_COLUMNS + 3) & ~3))) << 2);
 }
 
-/** Adds (or, for the first chunk of a slice, writes) what one chunk of rows contributes to some output channels. */
+/**
+ * Adds (or, for the first chunk of a slice, writes) what one chunk of rows contributes to some output
+ * channels.
+ */
 function addChunk(
   g: Conv2dGeometry,
   x: usize,
@@ -106,24 +119,26 @@ function addChunk(
   const pixels = rows * g.outWidth;
 
   const packed = area + 16;
-  const blockBytes = <usize>pixels << 4;
-  const gradient = dy + (<usize>((image * g.outHeight + firstRow) * g.outWidth * g.outChannels + firstChannel) << 2);
+  const blockBytes = (<usize>pixels) << 4;
+  const gradient =
+    dy + ((<usize>((image * g.outHeight + firstRow) * g.outWidth * g.outChannels + firstChannel)) << 2);
   for (let channel = 0; channel < channels; channel += TILE_ROWS) {
     packChannels(
-      gradient + (<usize>channel << 2),
-      <usize>g.outChannels << 2,
+      gradient + ((<usize>channel) << 2),
+      (<usize>g.outChannels) << 2,
       packed + <usize>(channel / TILE_ROWS) * blockBytes,
       pixels,
     );
   }
 
-  // A run of taps that does not fill its last panel is read beyond its end: by at most 3 floats inside the image.
+  // A run of taps that does not fill its last panel is read beyond its end: by at most 3 floats inside the
+  // image.
   const isMerged = g.dilationWidth == 1 || g.kernelWidth == 1;
   const runs = isMerged ? 1 : g.kernelWidth;
   const length = isMerged ? g.kernelWidth * inChannels : inChannels;
   const overrun = -length & (TILE_COLUMNS - 1);
   const tile = paddedRows(
-    x + (<usize>(image * g.inHeight * g.inWidth * inChannels) << 2),
+    x + ((<usize>(image * g.inHeight * g.inWidth * inChannels)) << 2),
     g.inHeight,
     g.inWidth,
     inChannels,
@@ -131,31 +146,30 @@ function addChunk(
     inputSpan(rows, g.strideHeight, g.kernelHeight, g.dilationHeight),
     -g.padLeft,
     inputSpan(g.outWidth, g.strideWidth, g.kernelWidth, g.dilationWidth),
-    packed + (<usize>(chunkRows * g.outWidth * ((channels + TILE_ROWS - 1) & ~(TILE_ROWS - 1))) << 2),
+    packed + ((<usize>(chunkRows * g.outWidth * ((channels + TILE_ROWS - 1) & ~(TILE_ROWS - 1)))) << 2),
     area,
     overrun > 3,
   );
   const pitch = load<usize>(area);
-  const filterBytes = <usize>(g.kernelHeight * g.kernelWidth * inChannels) << 2;
+  const filterBytes = (<usize>(g.kernelHeight * g.kernelWidth * inChannels)) << 2;
 
   for (let r = 0; r < g.kernelHeight; r++) {
     for (let s = 0; s < runs; s++) {
-      const from = tile + <usize>(r * g.dilationHeight) * pitch + (<usize>(s * g.dilationWidth * inChannels) << 2);
+      const from =
+        tile + <usize>(r * g.dilationHeight) * pitch + ((<usize>(s * g.dilationWidth * inChannels)) << 2);
       const to =
-        output +
-        <usize>firstChannel * filterBytes +
-        (<usize>((r * g.kernelWidth + s) * inChannels) << 2);
+        output + <usize>firstChannel * filterBytes + ((<usize>((r * g.kernelWidth + s) * inChannels)) << 2);
       for (let column = 0; column < length; column += TILE_COLUMNS) {
         multiplyOuter(
           packed,
           16,
           blockBytes,
-          from + (<usize>column << 2),
+          from + ((<usize>column) << 2),
           rows,
           g.outWidth,
-          <usize>(g.strideWidth * inChannels) << 2,
+          (<usize>(g.strideWidth * inChannels)) << 2,
           <usize>g.strideHeight * pitch,
-          to + (<usize>column << 2),
+          to + ((<usize>column) << 2),
           filterBytes,
           channels,
           min(TILE_COLUMNS, length - column),
@@ -166,7 +180,10 @@ function addChunk(
   }
 }
 
-/** 4 channels of each pixel, `stride` bytes apart, one after the other. Channels beyond the last are whatever follows. */
+/**
+ * 4 channels of each pixel, `stride` bytes apart, one after the other. Channels beyond the last are whatever
+ * follows.
+ */
 function packChannels(source: usize, stride: usize, destination: usize, pixels: i32): void {
   for (; pixels > 0; pixels--) {
     v128.store(destination, v128.load(source));

@@ -1,13 +1,20 @@
-// Gradient of conv2d in its input, as an implicit matrix product: input pixels times input channels, summed over the
-// output pixels that each of them fed.
+// Gradient of conv2d in its input, as an implicit matrix product: input pixels times input channels, summed
+// over the output pixels that each of them fed.
 //
-// Input pixel h receives tap r from output row p when h + pad = p stride + r dilation. Pixels with the same remainder
-// of h by the stride receive the same taps, and among them the sum is a convolution of dy with stride 1 and the taps in
-// reverse. So the image is worked on in strideHeight * strideWidth classes (one class for stride 1), each with its own
-// packed weights, and no product with a zero is ever made. A 3 x 3 kernel with stride 1 and enough channels goes to
-// conv2d-winograd.ts instead.
+// Input pixel h receives tap r from output row p when h + pad = p stride + r dilation. Pixels with the same
+// remainder of h by the stride receive the same taps, and among them the sum is a convolution of dy with
+// stride 1 and the taps in reverse. So the image is worked on in strideHeight * strideWidth classes (one
+// class for stride 1), each with its own packed weights, and no product with a zero is ever made. A 3 x 3
+// kernel with stride 1 and enough channels goes to conv2d-winograd.ts instead.
 
-import { areTapsMerged, Conv2dGeometry, isPlain3x3, multiplyPixels, paddedRows, rowsOfChunk } from './conv2d-tile';
+import {
+  areTapsMerged,
+  Conv2dGeometry,
+  isPlain3x3,
+  multiplyPixels,
+  paddedRows,
+  rowsOfChunk,
+} from './conv2d-tile';
 import {
   convolveTiles,
   isWinogradSuited,
@@ -20,7 +27,10 @@ import { applyEpilogue } from './map';
 import { clearFloats, packPanel } from './pack';
 import { barrier, claim } from './threads';
 
-/** dx[n, h, w, c] = sum over p, q, r, s, o with h = p stride - pad + r dilation (w alike) of dy[n, p, q, o] * w[o, r, s, c]. */
+/**
+ * dx[n, h, w, c] = sum over p, q, r, s, o with h = p stride - pad + r dilation (w alike) of dy[n, p, q, o] *
+ * w[o, r, s, c].
+ */
 export function conv2dInputGrad(
   dy: usize,
   w: usize,
@@ -45,7 +55,7 @@ export function conv2dInputGrad(
   const chunksOfImage = (g.inHeight + chunkRows - 1) / chunkRows;
   const chunks = g.batch * chunksOfImage;
   const packedFloats = panels * g.kernelHeight * g.kernelWidth * g.outChannels * TILE_COLUMNS;
-  const area = scratch + (<usize>packedFloats << 2) + <usize>thread * areaBytes(g, chunkRows);
+  const area = scratch + ((<usize>packedFloats) << 2) + <usize>thread * areaBytes(g, chunkRows);
   for (let chunk = claim(); chunk < chunks; chunk = claim()) {
     const image = chunk / chunksOfImage;
     const firstRow = (chunk % chunksOfImage) * chunkRows;
@@ -59,7 +69,9 @@ export function conv2dInputGrad(
   barrier();
 }
 
-/** The gradient as a convolution of dy with the filter reversed, its channels exchanged, and padding 2 - pad. */
+/**
+ * The gradient as a convolution of dy with the filter reversed, its channels exchanged, and padding 2 - pad.
+ */
 function gradientByWinograd(
   g: Conv2dGeometry,
   dy: usize,
@@ -71,7 +83,8 @@ function gradientByWinograd(
 ): void {
   const inputs = g.inChannels;
   const outputs = g.outChannels;
-  const area = scratch + winogradFilterBytes(outputs, inputs) + <usize>thread * winogradAreaBytes(outputs, inputs);
+  const area =
+    scratch + winogradFilterBytes(outputs, inputs) + <usize>thread * winogradAreaBytes(outputs, inputs);
   const panels = (inputs + TILE_COLUMNS - 1) / TILE_COLUMNS;
   for (let panel = claim(); panel < panels; panel = claim()) {
     packReversedWinogradFilter(w, inputs, outputs, scratch, panel, area);
@@ -135,25 +148,35 @@ function outputSpan(count: i32, stride: i32, taps: i32, dilation: i32): i32 {
   return (count - 1 + (taps - 1) * dilation) / stride + 2;
 }
 
-/** A thread's own memory: the pitch of the tile, a table of rows, the offsets of the taps, the padded rows of dy. */
+/**
+ * A thread's own memory: the pitch of the tile, a table of rows, the offsets of the taps, the padded rows of
+ * dy.
+ */
 function areaBytes(g: Conv2dGeometry, chunkRows: i32): usize {
-  const tile = outputSpan(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
+  const tile =
+    outputSpan(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
     outputSpan(g.inWidth, g.strideWidth, g.kernelWidth, g.dilationWidth) *
     g.outChannels;
-  return tileOffset(g, chunkRows) + (<usize>(tile + 3 & ~3) << 2);
+  return tileOffset(g, chunkRows) + ((<usize>((tile + 3) & ~3)) << 2);
 }
 
 @inline
 function tileOffset(g: Conv2dGeometry, chunkRows: i32): usize {
-  return 16 + <usize>((chunkRows * g.inWidth + 4) * ROW_ENTRY) + <usize>((g.kernelHeight * g.kernelWidth + 3 & ~3) << 2);
+  return (
+    16 +
+    <usize>((chunkRows * g.inWidth + 4) * ROW_ENTRY) +
+    <usize>(((g.kernelHeight * g.kernelWidth + 3) & ~3) << 2)
+  );
 }
 
-/** Weights of one panel of 8 input channels for every class: [class][panel][taps, last first][outChannels][8]. */
+/**
+ * Weights of one panel of 8 input channels for every class: [class][panel][taps, last first][outChannels][8].
+ */
 function packPanelOfClasses(g: Conv2dGeometry, w: usize, packed: usize, panel: i32, panels: i32): void {
   const first = panel * TILE_COLUMNS;
   const columns = min(TILE_COLUMNS, g.inChannels - first);
-  const filterStride = <usize>(g.kernelHeight * g.kernelWidth * g.inChannels) << 2;
-  const tapBytes = <usize>(g.outChannels * TILE_COLUMNS) << 2;
+  const filterStride = (<usize>(g.kernelHeight * g.kernelWidth * g.inChannels)) << 2;
+  const tapBytes = (<usize>(g.outChannels * TILE_COLUMNS)) << 2;
   const stepH = tapStepOf(g.strideHeight, g.dilationHeight);
   const stepW = tapStepOf(g.strideWidth, g.dilationWidth);
   let classWeights = packed;
@@ -165,7 +188,7 @@ function packPanelOfClasses(g: Conv2dGeometry, w: usize, packed: usize, panel: i
       let to = classWeights + <usize>(panel * taps) * tapBytes;
       for (let r = lastH; r >= 0; r -= stepH) {
         for (let s = lastW; s >= 0; s -= stepW) {
-          const from = w + (<usize>((r * g.kernelWidth + s) * g.inChannels + first) << 2);
+          const from = w + ((<usize>((r * g.kernelWidth + s) * g.inChannels + first)) << 2);
           packPanel(from, filterStride, to, g.outChannels, columns);
           to += tapBytes;
         }
@@ -195,7 +218,7 @@ function gradientOfRows(
   const left = floorDivide(g.padLeft - (g.kernelWidth - 1) * g.dilationWidth, strideW);
   const right = floorDivide(g.inWidth - 1 + g.padLeft, strideW);
   const tile = paddedRows(
-    dy + (<usize>(image * g.outHeight * g.outWidth * g.outChannels) << 2),
+    dy + ((<usize>(image * g.outHeight * g.outWidth * g.outChannels)) << 2),
     g.outHeight,
     g.outWidth,
     g.outChannels,
@@ -209,7 +232,7 @@ function gradientOfRows(
   );
   const stepH = tapStepOf(strideH, g.dilationHeight);
   const stepW = tapStepOf(strideW, g.dilationWidth);
-  const output = dx + (<usize>(image * g.inHeight * g.inWidth * g.inChannels) << 2);
+  const output = dx + ((<usize>(image * g.inHeight * g.inWidth * g.inChannels)) << 2);
 
   for (let i = 0; i < strideH; i++) {
     const lastH = lastTap(i, strideH, g.padTop, g.kernelHeight, g.dilationHeight);
@@ -217,8 +240,25 @@ function gradientOfRows(
       const lastW = lastTap(j, strideW, g.padLeft, g.kernelWidth, g.dilationWidth);
       const tapsH = tapCount(lastH, stepH);
       const tapsW = tapCount(lastW, stepW);
-      gradientOfClass(g, output, firstRow, rows, chunkRows, i, j, lastH, lastW, tapsH, tapsW, low, left, tile, weights, area);
-      weights += <usize>(panels * tapsH * tapsW * g.outChannels * TILE_COLUMNS) << 2;
+      gradientOfClass(
+        g,
+        output,
+        firstRow,
+        rows,
+        chunkRows,
+        i,
+        j,
+        lastH,
+        lastW,
+        tapsH,
+        tapsW,
+        low,
+        left,
+        tile,
+        weights,
+        area,
+      );
+      weights += (<usize>(panels * tapsH * tapsW * g.outChannels * TILE_COLUMNS)) << 2;
     }
   }
 }
@@ -244,12 +284,12 @@ function gradientOfClass(
 ): void {
   const pitch = load<usize>(area);
   const table = area + 16;
-  const pixelBytes = <usize>g.outChannels << 2;
+  const pixelBytes = (<usize>g.outChannels) << 2;
   let pixels = 0;
   // firstRow is a multiple of the stride.
   for (let h = firstRow + i; h < firstRow + rows; h += g.strideHeight) {
     for (let column = j; column < g.inWidth; column += g.strideWidth) {
-      const to = output + (<usize>((h * g.inWidth + column) * g.inChannels) << 2);
+      const to = output + ((<usize>((h * g.inWidth + column) * g.inChannels)) << 2);
       if (tapsH == 0 || tapsW == 0) {
         clearFloats(to, g.inChannels);
         continue;

@@ -1,9 +1,10 @@
-// What the three convolution kernels share: the sizes, the zero-padded copy of the input rows that a chunk of output
-// rows needs, and the product of those rows with packed weights.
+// What the three convolution kernels share: the sizes, the zero-padded copy of the input rows that a chunk of
+// output rows needs, and the product of those rows with packed weights.
 //
-// A chunk's input rows are copied once into a thread's own memory with their padding written out as zeros. A pixel is
-// then one address, and the taps of a kernel row are one contiguous run of kernelWidth * channels floats, so the inner
-// loop has no bounds to check and even three channels give it a full row of work. Without padding the copy is left out.
+// A chunk's input rows are copied once into a thread's own memory with their padding written out as zeros. A
+// pixel is then one address, and the taps of a kernel row are one contiguous run of kernelWidth * channels
+// floats, so the inner loop has no bounds to check and even three channels give it a full row of work.
+// Without padding the copy is left out.
 
 import { multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { clearFloats, copyFloats } from './pack';
@@ -66,8 +67,8 @@ export function areTapsMerged(taps: i32, tapStep: i32, channels: i32): bool {
 }
 
 /**
- * Makes rows firstRow.. and columns firstColumn.. of one image available, zero outside the image.
- * Returns the address of the first, and by `pitchAt` the bytes from row to row. `tile` has room for a copy, which is left
+ * Makes rows firstRow.. and columns firstColumn.. of one image available, zero outside the image. Returns the
+ * address of the first, and by `pitchAt` the bytes from row to row. `tile` has room for a copy, which is left
  * out if all of it is inside the image, unless `isCopied` asks for one.
  */
 export function paddedRows(
@@ -86,23 +87,23 @@ export function paddedRows(
   const isInside =
     firstRow >= 0 && firstRow + rows <= height && firstColumn >= 0 && firstColumn + columns <= width;
   if (isInside && !isCopied) {
-    store<usize>(pitchAt, <usize>(width * channels) << 2);
-    return image + (<usize>((firstRow * width + firstColumn) * channels) << 2);
+    store<usize>(pitchAt, (<usize>(width * channels)) << 2);
+    return image + ((<usize>((firstRow * width + firstColumn) * channels)) << 2);
   }
   const left = min(max(-firstColumn, 0), columns);
   const right = min(max(firstColumn + columns - width, 0), columns - left);
   const inside = columns - left - right;
-  const pitch = <usize>(columns * channels) << 2;
+  const pitch = (<usize>(columns * channels)) << 2;
   let to = tile;
   for (let row = firstRow; row < firstRow + rows; row++) {
     if (row < 0 || row >= height || inside <= 0) {
       clearFloats(to, columns * channels);
     } else {
-      const from = image + (<usize>((row * width + firstColumn + left) * channels) << 2);
-      const middle = to + (<usize>(left * channels) << 2);
+      const from = image + ((<usize>((row * width + firstColumn + left) * channels)) << 2);
+      const middle = to + ((<usize>(left * channels)) << 2);
       clearFloats(to, left * channels);
       copyFloats(from, middle, inside * channels);
-      clearFloats(middle + (<usize>(inside * channels) << 2), right * channels);
+      clearFloats(middle + ((<usize>(inside * channels)) << 2), right * channels);
     }
     to += pitch;
   }
@@ -111,8 +112,9 @@ export function paddedRows(
 }
 
 /**
- * Pixels times packed weights: `rows` is a table of `pixels` rows for multiplyRows, weights are panels of `channels`
- * output channels, `segmentCount * length` deep. Deep sums are cut into blocks whose panels stay in cache.
+ * Pixels times packed weights: `rows` is a table of `pixels` rows for multiplyRows, weights are panels of
+ * `channels` output channels, `segmentCount * length` deep. Deep sums are cut into blocks whose panels stay
+ * in cache.
  */
 export function multiplyPixels(
   rows: usize,
@@ -124,7 +126,7 @@ export function multiplyPixels(
   channels: i32,
 ): void {
   repeatLastRow(rows, pixels);
-  const panelBytes = <usize>(segmentCount * length * TILE_COLUMNS) << 2;
+  const panelBytes = (<usize>(segmentCount * length * TILE_COLUMNS)) << 2;
   const step = max(1, BLOCK_DEPTH / length);
   for (let first = 0; first < segmentCount; first += step) {
     const count = min(step, segmentCount - first);
@@ -134,7 +136,7 @@ export function multiplyPixels(
       segments + <usize>(first << 2),
       count,
       length,
-      weights + (<usize>(first * length * TILE_COLUMNS) << 2),
+      weights + ((<usize>(first * length * TILE_COLUMNS)) << 2),
       panelBytes,
       0,
       channels,

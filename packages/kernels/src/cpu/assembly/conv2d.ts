@@ -1,6 +1,6 @@
-// Convolution as an implicit matrix product: output pixels times output channels, summed over the taps of the kernel.
-// Weights are packed once into panels of 8 output channels; chunks of output rows are then independent. A 3 x 3 kernel with
-// stride 1 and enough channels goes to conv2d-winograd.ts instead.
+// Convolution as an implicit matrix product: output pixels times output channels, summed over the taps of the
+// kernel. Weights are packed once into panels of 8 output channels; chunks of output rows are then
+// independent. A 3 x 3 kernel with stride 1 and enough channels goes to conv2d-winograd.ts instead.
 
 import {
   areTapsMerged,
@@ -23,7 +23,10 @@ import { applyEpilogue } from './map';
 import { packPanelTransposed } from './pack';
 import { barrier, claim } from './threads';
 
-/** y[n, p, q, o] = sum over r, s, c of x[n, p stride - pad + r dilation, ..., c] * w[o, r, s, c]; x, y NHWC, w OHWI. */
+/**
+ * y[n, p, q, o] = sum over r, s, c of x[n, p stride - pad + r dilation, ..., c] * w[o, r, s, c]; x, y NHWC, w
+ * OHWI.
+ */
 export function conv2d(
   x: usize,
   w: usize,
@@ -42,13 +45,13 @@ export function conv2d(
   const channels = g.outChannels;
   const depth = g.kernelHeight * g.kernelWidth * g.inChannels;
   const panels = (channels + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  const panelBytes = <usize>(depth * TILE_COLUMNS) << 2;
+  const panelBytes = (<usize>(depth * TILE_COLUMNS)) << 2;
 
   for (let panel = claim(); panel < panels; panel = claim()) {
     const first = panel * TILE_COLUMNS;
     packPanelTransposed(
-      w + (<usize>(first * depth) << 2),
-      <usize>depth << 2,
+      w + ((<usize>(first * depth)) << 2),
+      (<usize>depth) << 2,
       scratch + <usize>panel * panelBytes,
       depth,
       min(TILE_COLUMNS, channels - first),
@@ -84,7 +87,8 @@ function convolveByWinograd(
 ): void {
   const inputs = g.inChannels;
   const outputs = g.outChannels;
-  const area = scratch + winogradFilterBytes(inputs, outputs) + <usize>thread * winogradAreaBytes(inputs, outputs);
+  const area =
+    scratch + winogradFilterBytes(inputs, outputs) + <usize>thread * winogradAreaBytes(inputs, outputs);
   const panels = (outputs + TILE_COLUMNS - 1) / TILE_COLUMNS;
   for (let panel = claim(); panel < panels; panel = claim()) {
     packWinogradFilter(w, inputs, outputs, scratch, panel, area);
@@ -109,17 +113,25 @@ function convolveByWinograd(
   );
 }
 
-/** A thread's own memory: the pitch of the tile, a table of rows, the offsets of the taps, the padded input rows. */
+/**
+ * A thread's own memory: the pitch of the tile, a table of rows, the offsets of the taps, the padded input
+ * rows.
+ */
 function areaBytes(g: Conv2dGeometry, chunkRows: i32): usize {
-  const tile = inputSpan(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
+  const tile =
+    inputSpan(chunkRows, g.strideHeight, g.kernelHeight, g.dilationHeight) *
     inputSpan(g.outWidth, g.strideWidth, g.kernelWidth, g.dilationWidth) *
     g.inChannels;
-  return tileOffset(g, chunkRows) + (<usize>(tile + 3 & ~3) << 2);
+  return tileOffset(g, chunkRows) + ((<usize>((tile + 3) & ~3)) << 2);
 }
 
 @inline
 function tileOffset(g: Conv2dGeometry, chunkRows: i32): usize {
-  return 16 + <usize>((chunkRows * g.outWidth + 4) * ROW_ENTRY) + <usize>((g.kernelHeight * g.kernelWidth + 3 & ~3) << 2);
+  return (
+    16 +
+    <usize>((chunkRows * g.outWidth + 4) * ROW_ENTRY) +
+    <usize>(((g.kernelHeight * g.kernelWidth + 3) & ~3) << 2)
+  );
 }
 
 /** Rows firstRow.. of one output image. */
@@ -138,7 +150,7 @@ function convolveRows(
   const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
   const segments = table + <usize>((chunkRows * g.outWidth + 4) * ROW_ENTRY);
   const tile = paddedRows(
-    x + (<usize>(image * g.inHeight * g.inWidth * inChannels) << 2),
+    x + ((<usize>(image * g.inHeight * g.inWidth * inChannels)) << 2),
     g.inHeight,
     g.inWidth,
     inChannels,
@@ -153,15 +165,15 @@ function convolveRows(
   const pitch = load<usize>(area);
 
   let entry = table;
-  let to = y + (<usize>((image * g.outHeight + firstRow) * g.outWidth * g.outChannels) << 2);
+  let to = y + ((<usize>((image * g.outHeight + firstRow) * g.outWidth * g.outChannels)) << 2);
   for (let row = 0; row < rows; row++) {
     let from = tile + <usize>(row * g.strideHeight) * pitch;
     for (let column = 0; column < g.outWidth; column++) {
       store<usize>(entry, from);
       store<usize>(entry, to, 4);
       entry += ROW_ENTRY;
-      from += <usize>(g.strideWidth * inChannels) << 2;
-      to += <usize>g.outChannels << 2;
+      from += (<usize>(g.strideWidth * inChannels)) << 2;
+      to += (<usize>g.outChannels) << 2;
     }
   }
 
@@ -171,7 +183,7 @@ function convolveRows(
     for (let s = 0; s < runs; s++) {
       store<usize>(
         segments + <usize>((r * runs + s) << 2),
-        <usize>(r * g.dilationHeight) * pitch + (<usize>(s * g.dilationWidth * inChannels) << 2),
+        <usize>(r * g.dilationHeight) * pitch + ((<usize>(s * g.dilationWidth * inChannels)) << 2),
       );
     }
   }

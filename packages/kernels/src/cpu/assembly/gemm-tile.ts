@@ -1,8 +1,9 @@
-// The two register tiles that do all the multiplying of matmul and convolution: 4 rows by 8 columns of output.
+// The two register tiles that do all the multiplying of matmul and convolution: 4 rows by 8 columns of
+// output.
 //
-// 4 x 8 keeps 8 accumulators, 2 vectors of B and 4 broadcasts of A in 14 of the 15 vector registers V8 hands out on
-// x86-64. V8 issues all loads of a loop body before its multiply-adds, so unrolling the loop over k would spill: one k
-// per iteration is the fastest form, and needs no remainder loop.
+// 4 x 8 keeps 8 accumulators, 2 vectors of B and 4 broadcasts of A in 14 of the 15 vector registers V8 hands
+// out on x86-64. V8 issues all loads of a loop body before its multiply-adds, so unrolling the loop over k
+// would spill: one k per iteration is the fastest form, and needs no remainder loop.
 
 import { loadLanes, madd, storeLanes } from './simd';
 
@@ -16,11 +17,13 @@ export const TILE_COLUMNS: i32 = 8;
 export const ROW_ENTRY: i32 = 8;
 
 /**
- * C[rowCount][8 columns] = or += A * B, where a row of A is `segmentCount` runs of `length` contiguous floats.
+ * C[rowCount][8 columns] = or += A * B, where a row of A is `segmentCount` runs of `length` contiguous
+ * floats.
  *
- * rows: table of entries (address in A, address in C), filled up to a multiple of 4 with rows that can be read; only
- * `rowCount` rows are written. segments: table of byte offsets of the runs, the same for all rows. b: packed panel, 8 floats for
- * each k, runs in order. column: byte offset of the panel inside the rows of C; `columns` (1 to 8) of it are written.
+ * rows: table of entries (address in A, address in C), filled up to a multiple of 4 with rows that can be
+ * read; only `rowCount` rows are written. segments: table of byte offsets of the runs, the same for all rows.
+ * b: packed panel, 8 floats for each k, runs in order. column: byte offset of the panel inside the rows of C;
+ * `columns` (1 to 8) of it are written.
  */
 export function multiplyRows(
   rows: usize,
@@ -84,9 +87,9 @@ export function multiplyRows(
 }
 
 /**
- * Any number of rows times the packed panels of columns firstColumn (a multiple of 8) to lastColumn, `panelBytes` apart.
- * `rows` is filled up to a multiple of 4 entries; the other parameters are those of multiplyRows. A panel is used for
- * all rows before the next, so that it stays in the first-level cache.
+ * Any number of rows times the packed panels of columns firstColumn (a multiple of 8) to lastColumn,
+ * `panelBytes` apart. `rows` is filled up to a multiple of 4 entries; the other parameters are those of
+ * multiplyRows. A panel is used for all rows before the next, so that it stays in the first-level cache.
  */
 export function multiplyPanels(
   rows: usize,
@@ -102,12 +105,24 @@ export function multiplyPanels(
 ): void {
   for (let column = firstColumn; column < lastColumn; column += TILE_COLUMNS) {
     const columns = min(TILE_COLUMNS, lastColumn - column);
-    multiplyRows(rows, rowCount, segments, segmentCount, length, panels, <usize>column << 2, columns, accumulate);
+    multiplyRows(
+      rows,
+      rowCount,
+      segments,
+      segmentCount,
+      length,
+      panels,
+      (<usize>column) << 2,
+      columns,
+      accumulate,
+    );
     panels += panelBytes;
   }
 }
 
-/** Writes a table of `count` rows at constant distances, filled up to a multiple of 4 by repeating the last. */
+/**
+ * Writes a table of `count` rows at constant distances, filled up to a multiple of 4 by repeating the last.
+ */
 export function fillRows(rows: usize, count: i32, a: usize, aStride: usize, c: usize, cStride: usize): void {
   const padded = (count + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
   for (let row = 0; row < padded; row++) {
@@ -121,9 +136,9 @@ export function fillRows(rows: usize, count: i32, a: usize, aStride: usize, c: u
 /**
  * C[rowCount][8 columns] = or += sum over pixels of a[pixel][row] * b[pixel][column].
  *
- * a: pixels `aStep` bytes apart; each next 4 rows `aBlock` bytes further. b: `lines` lines of `length` pixels; pixels are
- * `bStep` bytes apart, lines `bLine` bytes. c: rows `cStride` bytes apart; `rowCount` by `columns` (1 to 8) are written,
- * while whole tiles of a and b must be readable.
+ * a: pixels `aStep` bytes apart; each next 4 rows `aBlock` bytes further. b: `lines` lines of `length`
+ * pixels; pixels are `bStep` bytes apart, lines `bLine` bytes. c: rows `cStride` bytes apart; `rowCount` by
+ * `columns` (1 to 8) are written, while whole tiles of a and b must be readable.
  */
 export function multiplyOuter(
   a: usize,

@@ -1,8 +1,9 @@
-// Batched matrix product C = op(A) op(B): B is packed into panels of 8 columns, A is read in place by rows (a transposed
-// A is first transposed block by block), and the 4 x 8 register tile runs over blocks that stay in cache.
+// Batched matrix product C = op(A) op(B). B is packed into panels of 8 columns; A is read in place by rows, or, if
+// it is transposed, by columns where few panels share them and else transposed block by block. The 4 x 8 register
+// tile runs over blocks that stay in cache.
 //
-// The output is cut into chunks of whole blocks (batch, slice of k, row group, column group), as many as the sizes alone
-// decide. cpu/scratch.ts makes the same decisions to size the scratch memory.
+// The output is cut into chunks of whole blocks (batch, slice of k, row group, column group), as many as the
+// sizes alone decide. cpu/scratch.ts makes the same decisions to size the scratch memory.
 
 import { fillRows, multiplyOuter, multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { applyEpilogue } from './map';
@@ -14,7 +15,10 @@ import { barrier, claim } from './threads';
 const BLOCK_DEPTH: i32 = 512;
 /** Rows of a block: with BLOCK_DEPTH, 64 KiB of A, streamed from the second-level cache once per panel. */
 const BLOCK_ROWS: i32 = 32;
-/** From this many rows on, B is packed once for all threads; below, each chunk packs its own panels as it goes. */
+/**
+ * From this many rows on, B is packed once for all threads; below, each chunk packs its own panels as it
+ * goes.
+ */
 const SHARED_PACK_ROWS: i32 = 192;
 /** Wanted number of chunks: enough for a dozen threads, few enough that a chunk is worth claiming. */
 const CHUNKS: i32 = 16;
@@ -25,9 +29,9 @@ const PACK_PANELS: i32 = 4;
 const REDUCE_FLOATS: i32 = 4096;
 
 /**
- * C[b] = op(A[b]) op(B[b]) for b < batch. A is [m, k], or [k, m] if transposeA; B is [k, n], or [n, k] if transposeB; C is
- * contiguous [batch, m, n]. Batch strides count floats; 0 uses one matrix for the whole batch. k is summed in
- * ascending order within slices fixed by the sizes, slices in ascending order.
+ * C[b] = op(A[b]) op(B[b]) for b < batch. A is [m, k], or [k, m] if transposeA; B is [k, n], or [n, k] if
+ * transposeB; C is contiguous [batch, m, n]. Batch strides count floats; 0 uses one matrix for the whole
+ * batch. k is summed in ascending order within slices fixed by the sizes, slices in ascending order.
  */
 export function matmul(
   a: usize,
@@ -88,7 +92,10 @@ export function matmul(
     const matrix = rest / slices;
     const firstRow = rowIndex * rowGroup;
     const lastRow = min(firstRow + rowGroup, m);
-    const output = slices > 1 ? partials + ((<usize>(slice * batch + matrix) * m * n) << 2) : c + ((<usize>matrix * m * n) << 2);
+    const output =
+      slices > 1
+        ? partials + ((<usize>(slice * batch + matrix) * m * n) << 2)
+        : c + ((<usize>matrix * m * n) << 2);
     multiplyBlock(
       a + ((<usize>matrix * batchStrideA) << 2),
       isShared ? packed : b + ((<usize>matrix * batchStrideB) << 2),
@@ -166,8 +173,8 @@ function multiplyBlock(
   const rows = area;
   const segment = rows + BLOCK_ROWS * ROW_ENTRY;
   const blockA = segment + 64;
-  const blockB = blockA + (<usize>(BLOCK_ROWS * blockDepth) << 2);
-  const cStride = <usize>n << 2;
+  const blockB = blockA + ((<usize>(BLOCK_ROWS * blockDepth)) << 2);
+  const cStride = (<usize>n) << 2;
 
   for (let first = begin; first < end; first += blockDepth) {
     const last = min(first + blockDepth, end);
@@ -185,14 +192,14 @@ function multiplyBlock(
       for (let column = firstPanel * TILE_COLUMNS; column < lastColumn; column += TILE_COLUMNS) {
         multiplyOuter(
           columnsA,
-          <usize>m << 2,
+          (<usize>m) << 2,
           TILE_ROWS << 2,
           panel,
           1,
           depth,
           TILE_COLUMNS << 2,
           0,
-          c + <usize>firstRow * cStride + (<usize>column << 2),
+          c + <usize>firstRow * cStride + ((<usize>column) << 2),
           cStride,
           lastRow - firstRow,
           min(TILE_COLUMNS, lastColumn - column),
@@ -206,13 +213,13 @@ function multiplyBlock(
     for (let blockRow = firstRow; blockRow < lastRow; blockRow += BLOCK_ROWS) {
       const count = min(BLOCK_ROWS, lastRow - blockRow);
       let rowsA = a + ((<usize>blockRow * k) << 2);
-      let aStride = <usize>k << 2;
-      store<usize>(segment, <usize>first << 2);
+      let aStride = (<usize>k) << 2;
+      store<usize>(segment, (<usize>first) << 2);
       if (transposeA) {
-        aStride = <usize>depth << 2;
+        aStride = (<usize>depth) << 2;
         rowsA = blockA;
         store<usize>(segment, 0);
-        transpose(a + ((<usize>first * m + blockRow) << 2), <usize>m << 2, blockA, aStride, depth, count);
+        transpose(a + ((<usize>first * m + blockRow) << 2), (<usize>m) << 2, blockA, aStride, depth, count);
       }
       fillRows(rows, count, rowsA, aStride, c + <usize>blockRow * cStride, cStride);
 
@@ -250,9 +257,9 @@ function packPanels(
     const column = panel * TILE_COLUMNS;
     const columns = min(TILE_COLUMNS, n - column);
     if (transposeB) {
-      packPanelTransposed(b + ((<usize>column * k + begin) << 2), <usize>k << 2, to, end - begin, columns);
+      packPanelTransposed(b + ((<usize>column * k + begin) << 2), (<usize>k) << 2, to, end - begin, columns);
     } else {
-      packPanel(b + ((<usize>begin * n + column) << 2), <usize>n << 2, to, end - begin, columns);
+      packPanel(b + ((<usize>begin * n + column) << 2), (<usize>n) << 2, to, end - begin, columns);
     }
     to += panelBytes;
   }

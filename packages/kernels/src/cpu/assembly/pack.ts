@@ -33,12 +33,15 @@ export function packPanel(source: usize, stride: usize, destination: usize, dept
  * Panel of B from columns: destination[k][8] = source[0..columns)[k], zero beyond `columns` (1 to 8).
  * Columns of B, the rows of the source, are `stride` bytes apart.
  */
-export function packPanelTransposed(source: usize, stride: usize, destination: usize, depth: i32, columns: i32): void {
-  if (columns == TILE_COLUMNS) {
-    transpose(source, stride, destination, 32, TILE_COLUMNS, depth);
-    return;
-  }
+export function packPanelTransposed(
+  source: usize,
+  stride: usize,
+  destination: usize,
+  depth: i32,
+  columns: i32,
+): void {
   transpose(source, stride, destination, 32, columns, depth);
+  if (columns == TILE_COLUMNS) return;
   for (let k = 0; k < depth; k++) {
     for (let column = columns; column < TILE_COLUMNS; column++) {
       store<f32>(destination + <usize>(column << 2), 0);
@@ -47,7 +50,10 @@ export function packPanelTransposed(source: usize, stride: usize, destination: u
   }
 }
 
-/** destination[column][row] = source[row][column]; strides in bytes. Reads and writes exactly rows x columns floats. */
+/**
+ * destination[column][row] = source[row][column]; strides in bytes. Reads and writes exactly rows x columns
+ * floats.
+ */
 export function transpose(
   source: usize,
   sourceStride: usize,

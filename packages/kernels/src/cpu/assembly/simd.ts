@@ -1,9 +1,10 @@
-// The vector vocabulary of the CPU kernels: fused multiply-add where the machine has it, horizontal sums, transposes,
-// partial loads and stores, and the exponential. Everything is four float32 lanes and raw addresses.
+// The vector vocabulary of the CPU kernels: fused multiply-add where the machine has it, horizontal sums,
+// transposes, partial loads and stores, and the exponential. Everything is four float32 lanes and raw
+// addresses.
 
 /**
- * a * b + c. One instruction (and one rounding) in the relaxed build, two in the plain build, so the two builds
- * differ in the last bits; within one build the result depends on the operands alone.
+ * a * b + c. One instruction (and one rounding) in the relaxed build, two in the plain build, so the two
+ * builds differ in the last bits; within one build the result depends on the operands alone.
  */
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
@@ -63,10 +64,16 @@ export function storeLanes(pointer: usize, value: v128, lanes: i32): void {
 }
 
 /**
- * Transposes a 4 by 4 block: source rows are `sourceStride` bytes apart, destination rows `destinationStride` bytes.
+ * Transposes a 4 by 4 block: source rows are `sourceStride` bytes apart, destination rows `destinationStride`
+ * bytes.
  */
 @inline
-export function transpose4x4(source: usize, sourceStride: usize, destination: usize, destinationStride: usize): void {
+export function transpose4x4(
+  source: usize,
+  sourceStride: usize,
+  destination: usize,
+  destinationStride: usize,
+): void {
   const a = v128.load(source);
   const b = v128.load(source + sourceStride);
   const c = v128.load(source + 2 * sourceStride);
@@ -84,8 +91,8 @@ export function transpose4x4(source: usize, sourceStride: usize, destination: us
 /**
  * e^x within 2 ULP, subnormal results included; exp(-inf) = 0, exp(+inf) = +inf, NaN stays NaN.
  *
- * x = n ln 2 + r with |r| <= ln 2 / 2, e^r from the degree-6 minimax polynomial of Cephes' expf. n is read from the
- * mantissa of x log2(e) + 1.5 * 2^23, and 2^n is applied as two factors because n spans -150 to 129.
+ * x = n ln 2 + r with |r| <= ln 2 / 2, e^r from the degree-6 minimax polynomial of Cephes' expf. n is read
+ * from the mantissa of x log2(e) + 1.5 * 2^23, and 2^n is applied as two factors because n spans -150 to 129.
  */
 @inline
 export function exp(x: v128): v128 {
@@ -95,9 +102,9 @@ export function exp(x: v128): v128 {
   const shifted = f32x4.add(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)), magic);
   const n = f32x4.sub(shifted, magic);
   let r = nmadd(n, f32x4.splat(0.693359375), clamped);
-  r = nmadd(n, f32x4.splat(-2.12194440e-4), r);
+  r = nmadd(n, f32x4.splat(-2.1219444e-4), r);
 
-  let p = madd(f32x4.splat(1.9875691500e-4), r, f32x4.splat(1.3981999507e-3));
+  let p = madd(f32x4.splat(1.98756915e-4), r, f32x4.splat(1.3981999507e-3));
   p = madd(p, r, f32x4.splat(8.3334519073e-3));
   p = madd(p, r, f32x4.splat(4.1665795894e-2));
   p = madd(p, r, f32x4.splat(1.6666665459e-1));

@@ -1,11 +1,12 @@
-// The transforms of Winograd's minimal filtering F(4x4, 3x3): a 4 x 4 tile of output of a 3 x 3 convolution from a 6 x 6
-// tile of input with 36 multiplications a channel instead of 144.
+// The transforms of Winograd's minimal filtering F(4x4, 3x3): a 4 x 4 tile of output of a 3 x 3 convolution
+// from a 6 x 6 tile of input with 36 multiplications a channel instead of 144.
 //
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A       (Lavin & Gray 2016; * is the product of elements)
 //
-// The interpolation points are 0, +-3/4, +-3/2 and infinity rather than the customary 0, +-1, +-2: every constant of A and B
-// is still exact in float32, and the error is that of about twice a direct sum instead of four times.
-// A vector is four channels; a tile of vectors lies in memory, [6][6] of them for d, g and products.
+// The interpolation points are 0, +-3/4, +-3/2 and infinity rather than the customary 0, +-1, +-2: every
+// constant of A and B is still exact in float32, and the error is that of about twice a direct sum instead of
+// four times. A vector is four channels; a tile of vectors lies in memory, [6][6] of them for d, g and
+// products.
 
 import { madd } from './simd';
 
@@ -31,11 +32,18 @@ const ROW_BYTES: usize = PATCH * 16;
 export const WORK_BYTES: usize = POSITIONS * 16;
 
 /**
- * B^T d B of a 6 x 6 tile of 4 channels. Pixels of d are `pixel` bytes apart, rows `pitch`; position p of the result goes
- * to to + p * position.
+ * B^T d B of a 6 x 6 tile of 4 channels. Pixels of d are `pixel` bytes apart, rows `pitch`; position p of the
+ * result goes to to + p * position.
  */
 @inline
-export function transformInput(d: usize, pixel: usize, pitch: usize, to: usize, position: usize, work: usize): void {
+export function transformInput(
+  d: usize,
+  pixel: usize,
+  pitch: usize,
+  to: usize,
+  position: usize,
+  work: usize,
+): void {
   for (let column = work; column < work + ROW_BYTES; column += 16) {
     transformInputLine(d, pitch, column, ROW_BYTES);
     d += pixel;
@@ -70,8 +78,8 @@ function transformInputLine(from: usize, fromStep: usize, to: usize, toStep: usi
 }
 
 /**
- * A^T m A: the 4 x 4 outputs of 4 channels from the products, position p at m + p * position. Pixels of the output are
- * `pixel` bytes apart, rows `pitch`; of more than 4 `rows` or `columns` left, 4 are written.
+ * A^T m A: the 4 x 4 outputs of 4 channels from the products, position p at m + p * position. Pixels of the
+ * output are `pixel` bytes apart, rows `pitch`; of more than 4 `rows` or `columns` left, 4 are written.
  */
 @inline
 export function transformOutput(
@@ -147,7 +155,14 @@ function transformFilterLine(from: usize, fromStep: usize, to: usize, toStep: us
 
 /** A dy A^T of a 4 x 4 tile of 4 channels, the adjoint of transformOutput. */
 @inline
-export function transformGradient(dy: usize, pixel: usize, pitch: usize, to: usize, position: usize, work: usize): void {
+export function transformGradient(
+  dy: usize,
+  pixel: usize,
+  pitch: usize,
+  to: usize,
+  position: usize,
+  work: usize,
+): void {
   for (let column = work; column < work + 64; column += 16) {
     transformGradientLine(dy, pitch, column, ROW_BYTES);
     dy += pixel;
@@ -177,7 +192,9 @@ function transformGradientLine(from: usize, fromStep: usize, to: usize, toStep: 
   v128.store(to + 5 * toStep, y3);
 }
 
-/** G^T u G, the 3 x 3 filter gradient of 4 channels, the adjoint of transformFilter; `u` is [6][6] vectors. */
+/**
+ * G^T u G, the 3 x 3 filter gradient of 4 channels, the adjoint of transformFilter; `u` is [6][6] vectors.
+ */
 @inline
 export function transformFilterGradient(u: usize, to: usize, tap: usize, work: usize): void {
   for (let column = work; column < work + ROW_BYTES; column += 16) {
