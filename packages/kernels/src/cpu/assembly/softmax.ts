@@ -30,17 +30,37 @@ function softmaxRow(x: usize, y: usize, bytes: usize): void {
   const whole = bytes & ~15;
   const lanes = <i32>((bytes - whole) >> 2);
   const lowest = f32x4.splat(-Infinity);
+  // pmax passes over NaN, which then makes the sum NaN.
   let largest = lowest;
-  for (let c: usize = 0; c < whole; c += 16) largest = f32x4.max(largest, v128.load(x + c));
+  let otherLargest = lowest;
+  let at: usize = 0;
+  for (; at + 32 <= whole; at += 32) {
+    largest = f32x4.pmax(largest, v128.load(x + at));
+    otherLargest = f32x4.pmax(otherLargest, v128.load(x + at, 16));
+  }
+  for (; at < whole; at += 16) largest = f32x4.pmax(largest, v128.load(x + at));
   const isInside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(lanes));
   const tail = lanes > 0 ? v128.bitselect(loadLanes(x + whole, lanes), lowest, isInside) : lowest;
-  const maximum = f32x4.splat(horizontalMax(f32x4.max(largest, tail)));
+  const maximum = f32x4.splat(horizontalMax(f32x4.pmax(f32x4.pmax(largest, otherLargest), tail)));
 
   let total: f64 = 0;
   for (let begin: usize = 0; begin < whole; begin += RUN) {
     const end = min(begin + RUN, whole);
     let sum = f32x4.splat(0.0);
-    for (let c = begin; c < end; c += 16) {
+    let c = begin;
+    // Four vectors at a time, because V8 builds constants anew in every iteration.
+    for (; c + 64 <= end; c += 64) {
+      const e0 = exp(f32x4.sub(v128.load(x + c), maximum));
+      const e1 = exp(f32x4.sub(v128.load(x + c, 16), maximum));
+      const e2 = exp(f32x4.sub(v128.load(x + c, 32), maximum));
+      const e3 = exp(f32x4.sub(v128.load(x + c, 48), maximum));
+      v128.store(y + c, e0);
+      v128.store(y + c, e1, 16);
+      v128.store(y + c, e2, 32);
+      v128.store(y + c, e3, 48);
+      sum = f32x4.add(sum, f32x4.add(f32x4.add(e0, e1), f32x4.add(e2, e3)));
+    }
+    for (; c < end; c += 16) {
       const e = exp(f32x4.sub(v128.load(x + c), maximum));
       v128.store(y + c, e);
       sum = f32x4.add(sum, e);
