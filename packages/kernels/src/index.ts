@@ -1,7 +1,8 @@
-/** Entry for Node. */
+/** Kernels and the devices that run them: the entry for Node. */
 
 import { nodeHost } from './cpu/workers.node.js';
-import { deviceOpener, type OpenDevice } from './open-device.js';
+import type { Device, DeviceName, DeviceOptions } from './device.js';
+import { openNamedDevice } from './open-device.js';
 
 export * from './contract.js';
 
@@ -9,4 +10,7 @@ export * from './contract.js';
  * Opens a device. 'auto' takes the one that the environment variable DMPO_DEVICE names, otherwise the fastest there is.
  * Throws `DEVICE_UNAVAILABLE`, saying why and what can be used instead.
  */
-export const openDevice: OpenDevice = deviceOpener(nodeHost, () => process.env.DMPO_DEVICE);
+export async function openDevice(name: DeviceName = 'auto', options: DeviceOptions = {}): Promise<Device> {
+  const preferred = process.env.DMPO_DEVICE || 'auto';
+  return openNamedDevice(nodeHost, name === 'auto' ? preferred : name, options);
+}

@@ -1,36 +1,31 @@
-/** Opens a device by name. Each entry of the package passes what its surroundings provide. */
+/** Opens a device by name. Each entry of the package says how its surroundings start threads. */
 
 import { openCpuDevice } from './cpu/cpu-device.js';
 import type { CpuHost } from './cpu/workers.js';
-import type { Device, DeviceName, DeviceOptions } from './device.js';
+import type { Device, DeviceOptions } from './device.js';
 import { DmpoError } from './errors.js';
 import { ReferenceDevice } from './reference/reference-device.js';
 
-export type OpenDevice = (name?: DeviceName, options?: DeviceOptions) => Promise<Device>;
-
-/** `preferred` is the name that takes the place of 'auto', if the user has one. */
-export function deviceOpener(host: CpuHost, preferred: () => string | undefined): OpenDevice {
-  return async (name = 'auto', options = {}) => {
-    const resolved = name === 'auto' ? (preferred() ?? 'auto') : name;
-    switch (resolved) {
-      case 'auto':
-      case 'cpu':
-        return openCpuDevice(host, options);
-      case 'reference':
-        return new ReferenceDevice(options);
-      case 'webgpu':
-      case 'gpujs':
-        throw new DmpoError(
-          'DEVICE_UNAVAILABLE',
-          `This version has no '${resolved}' device.`,
-          "Use 'cpu', or 'reference' to check results in float64.",
-        );
-      default:
-        throw new DmpoError(
-          'DEVICE_UNAVAILABLE',
-          `There is no device named '${resolved}'.`,
-          "Use 'auto', 'cpu' or 'reference'; DMPO_DEVICE must be one of these too.",
-        );
-    }
-  };
+/** `name` is a `DeviceName` or what a user wrote in its place. Throws `DEVICE_UNAVAILABLE`, saying what can be used instead. */
+export async function openNamedDevice(host: CpuHost, name: string, options: DeviceOptions): Promise<Device> {
+  switch (name) {
+    case 'auto':
+    case 'cpu':
+      return openCpuDevice(host, options);
+    case 'reference':
+      return new ReferenceDevice(options);
+    case 'webgpu':
+    case 'gpujs':
+      throw new DmpoError(
+        'DEVICE_UNAVAILABLE',
+        `This version has no '${name}' device.`,
+        "Use 'cpu', or 'reference' to check results in float64.",
+      );
+    default:
+      throw new DmpoError(
+        'DEVICE_UNAVAILABLE',
+        `There is no device named '${name}'.`,
+        "Use 'auto', 'cpu' or 'reference'; DMPO_DEVICE must be one of these too.",
+      );
+  }
 }

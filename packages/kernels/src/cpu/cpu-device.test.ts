@@ -7,6 +7,8 @@ import { expectClose, expectSameBits } from '../testing/allclose.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { integers, normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
+import { openCpuDevice } from './cpu-device.js';
+import { nodeHost } from './workers.node.js';
 
 const floats = (count: number) => new Array<'float32'>(count).fill('float32');
 
@@ -65,6 +67,7 @@ function kernelsOfEveryKind(): Kernel[] {
     reduce([70001], [0]),
     reduce([3000, 17], [0]),
     reduce([5, 40, 7, 30], [1, 3]),
+    reduce([40, 3001], [0]),
     {
       kind: 'matmul',
       ...{
@@ -155,6 +158,21 @@ describe('cpu device', () => {
       withDevice(options, async ({ description }) => description);
     expect(await describeWith({ threads: 3, relaxedSimd: false })).toBe('3 threads, WebAssembly with SIMD');
     expect(await describeWith({ threads: 1 })).toBe('1 thread, WebAssembly with relaxed SIMD');
+  });
+
+  it('computes alone where memory cannot be shared, and with workers where it must not sleep', async () => {
+    const hosts = { alone: { ...nodeHost, canShareMemory: false }, page: { ...nodeHost, maySleep: false } };
+    const [kernel] = kernelsOfEveryKind();
+    const results = [];
+    for (const host of [nodeHost, hosts.alone, hosts.page]) {
+      const device = await openCpuDevice(host, { threads: 3 });
+      const count = host.canShareMemory ? '3 threads' : '1 thread; more need a cross-origin isolated page';
+      expect(device.description).toContain(count);
+      results.push(await runKernel(device, kernel, dataFor(kernel)));
+      await device.close();
+    }
+    expectSameBits(results[1][0], results[0][0], 'result alone');
+    expectSameBits(results[2][0], results[0][0], 'result in a page');
   });
 
   it.each([0, 1.5, 17, Number.NaN])('refuses %s threads', async (threads) => {
