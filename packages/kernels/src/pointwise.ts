@@ -1,7 +1,7 @@
 /**
  * The table of pointwise operations: one row says how an operation is typed and how each family of devices writes it.
  * `javascript` and `wgsl` are templates over the arguments a, b, c. An int32 or uint32 result is wrapped to 32 bits by the
- * device that evaluates in float64 (`integer: true`). The CPU device numbers the operations by their order in this table.
+ * device that evaluates in float64 (`integer: true`).
  */
 
 import type { DType } from './dtype.js';
@@ -90,7 +90,7 @@ export const pointwiseTable = {
 
 export type PointwiseOp = keyof typeof pointwiseTable;
 
-/** Every operation, in the order by which the CPU device numbers them. */
+/** Every operation. */
 export const pointwiseOps = Object.keys(pointwiseTable) as readonly PointwiseOp[];
 
 /** The dtype of `op` applied to arguments of these dtypes. */

@@ -1,7 +1,6 @@
-// gather: rows of a table by index; and its gradient, which adds rows up by index.
+// gather: rows of a table by index; NaN where there is no such row.
 
 import { inputOf, outputOf, size } from './command';
-import { storeLanes } from './simd';
 import { barrier, claim } from './threads';
 
 // Sizes, by index.
@@ -27,33 +26,4 @@ export function gather(command: usize): void {
     }
   }
   barrier();
-}
-
-/** Each task has its own rows of the output and takes from dy those that belong to them, in ascending order. */
-export function gatherGrad(command: usize): void {
-  const rows = size(command, ROWS);
-  const count = size(command, COUNT);
-  const length = size(command, CHUNK);
-  const bytes = <usize>size(command, COLUMNS) << 2;
-  const dy = inputOf(command, 0);
-  const indices = inputOf(command, 1);
-  for (let task = claim(); task < (rows + length - 1) / length; task = claim()) {
-    const begin = <u32>(task * length);
-    const end = <u32>min((task + 1) * length, rows);
-    const output = outputOf(command, 0);
-    memory.fill(output + <usize>begin * bytes, 0, <usize>(end - begin) * bytes);
-    for (let i = 0; i < count; i++) {
-      const index = load<u32>(indices + (<usize>i << 2));
-      if (index >= begin && index < end) addRow(output + <usize>index * bytes, dy + <usize>i * bytes, bytes);
-    }
-  }
-  barrier();
-}
-
-@inline
-function addRow(target: usize, source: usize, bytes: usize): void {
-  for (let c: usize = 0; c < bytes; c += 16) {
-    const sum = f32x4.add(v128.load(target + c), v128.load(source + c));
-    storeLanes(target + c, sum, <i32>((bytes - c) >> 2));
-  }
 }

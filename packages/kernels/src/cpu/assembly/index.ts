@@ -6,9 +6,12 @@ import { floatSize, inputOf, nextCommand, opcodeOf, outputOf, programOf, size, s
 import { conv2d } from './conv2d';
 import { conv2dFilterGrad } from './conv2d-filter-grad';
 import { conv2dInputGrad } from './conv2d-input-grad';
-import { gather, gatherGrad } from './gather';
-import { groupNorm, groupNormGrad } from './group-norm';
-import { layerNorm, layerNormGrad } from './layer-norm';
+import { gather } from './gather';
+import { gatherGrad } from './gather-grad';
+import { groupNorm } from './group-norm';
+import { groupNormGrad } from './group-norm-grad';
+import { layerNorm } from './layer-norm';
+import { layerNormGrad } from './layer-norm-grad';
 import { LIST_COMMANDS, LIST_COUNT, SCRATCH } from './layout';
 import { map } from './map';
 import { matmul } from './matmul';

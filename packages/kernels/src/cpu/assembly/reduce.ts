@@ -85,7 +85,7 @@ function reduceTask<Op, T>(
   tile: u32,
   slice: u32,
 ): void {
-  const op = changetype<Op>(0);
+  const by = changetype<Op>(0);
   const outer = load<u32>(sizes, OUTER);
   const rows = load<u32>(sizes, ROWS);
   const inner = load<u32>(sizes, INNER);
@@ -118,7 +118,7 @@ function reduceTask<Op, T>(
       const count = min(end, windowEnd) - row;
       const block = result() + ((<usize>(row - windowBegin) * width) << 2);
       if (width == 1) {
-        store<T>(cells, op.combine(load<T>(cells), op.widen(reduceRun<Op>(block, count))));
+        store<T>(cells, by.combine(load<T>(cells), by.widen(reduceRun<Op>(block, count))));
       } else {
         addRows<Op>(lanes, block, count, width);
         unflushed += count;
@@ -137,7 +137,7 @@ function reduceTask<Op, T>(
     } else {
       const output = outputOf(command, 0) + (<usize>first << 2);
       for (let j: u32 = 0; j < width; j++) {
-        op.finish(output + (<usize>j << 2), load<T>(cells + (<usize>j << 3)), load<f64>(sizes, DIVISOR));
+        by.finish(output + (<usize>j << 2), load<T>(cells + (<usize>j << 3)), load<f64>(sizes, DIVISOR));
       }
     }
   }
@@ -151,36 +151,36 @@ function combineSlices<Op, T>(
   slices: u32,
   i: u32,
 ): void {
-  const op = changetype<Op>(0);
+  const by = changetype<Op>(0);
   let cell = load<T>(scratch + (<usize>i << 3));
   for (let s: u32 = 1; s < slices; s++) {
-    cell = op.combine(cell, load<T>(scratch + ((<usize>s * outputs + i) << 3)));
+    cell = by.combine(cell, load<T>(scratch + ((<usize>s * outputs + i) << 3)));
   }
-  op.finish(outputOf(command, 0) + (<usize>i << 2), cell, load<f64>(sizes, DIVISOR));
+  by.finish(outputOf(command, 0) + (<usize>i << 2), cell, load<f64>(sizes, DIVISOR));
 }
 
 function reset<Op, T>(lanes: usize, cells: usize, width: u32): void {
-  const op = changetype<Op>(0);
+  const by = changetype<Op>(0);
   for (let j: u32 = 0; j < width; j++) {
-    store<T>(cells + (<usize>j << 3), op.widen(op.identity()));
-    v128.store32_lane(lanes + (<usize>j << 2), op.identity(), 0);
+    store<T>(cells + (<usize>j << 3), by.widen(by.identity()));
+    v128.store32_lane(lanes + (<usize>j << 2), by.identity(), 0);
   }
 }
 
 /** Adds the float32 columns to the cells and starts them again. */
 function flush<Op, T>(lanes: usize, cells: usize, width: u32): void {
-  const op = changetype<Op>(0);
+  const by = changetype<Op>(0);
   for (let j: u32 = 0; j < width; j++) {
     const lane = lanes + (<usize>j << 2);
     const cell = cells + (<usize>j << 3);
-    store<T>(cell, op.combine(load<T>(cell), op.widen(v128.load32_zero(lane))));
-    v128.store32_lane(lane, op.identity(), 0);
+    store<T>(cell, by.combine(load<T>(cell), by.widen(v128.load32_zero(lane))));
+    v128.store32_lane(lane, by.identity(), 0);
   }
 }
 
 /** lanes[j] = op(lanes[j], block[0][j], block[1][j], ...). */
 function addRows<Op>(lanes: usize, block: usize, rows: u32, width: u32): void {
-  const op = changetype<Op>(0);
+  const by = changetype<Op>(0);
   const stride = <usize>width << 2;
   const end = block + <usize>rows * stride;
   let column: u32 = 0;
@@ -189,8 +189,8 @@ function addRows<Op>(lanes: usize, block: usize, rows: u32, width: u32): void {
     let a = v128.load(lanes + offset);
     let b = v128.load(lanes + offset, 16);
     for (let row = block; row < end; row += stride) {
-      a = op.apply(a, v128.load(row + offset));
-      b = op.apply(b, v128.load(row + offset, 16));
+      a = by.apply(a, v128.load(row + offset));
+      b = by.apply(b, v128.load(row + offset, 16));
     }
     v128.store(lanes + offset, a);
     v128.store(lanes + offset, b, 16);
@@ -198,39 +198,39 @@ function addRows<Op>(lanes: usize, block: usize, rows: u32, width: u32): void {
   for (; column + 4 <= width; column += 4) {
     const offset = <usize>column << 2;
     let a = v128.load(lanes + offset);
-    for (let row = block; row < end; row += stride) a = op.apply(a, v128.load(row + offset));
+    for (let row = block; row < end; row += stride) a = by.apply(a, v128.load(row + offset));
     v128.store(lanes + offset, a);
   }
   for (; column < width; column++) {
     const offset = <usize>column << 2;
     let a = v128.load32_zero(lanes + offset);
-    for (let row = block; row < end; row += stride) a = op.apply(a, v128.load32_zero(row + offset));
+    for (let row = block; row < end; row += stride) a = by.apply(a, v128.load32_zero(row + offset));
     v128.store32_lane(lanes + offset, a, 0);
   }
 }
 
 /** The reduction of `count` elements side by side, in lane 0. */
 function reduceRun<Op>(block: usize, count: u32): v128 {
-  const op = changetype<Op>(0);
-  let a = op.identity();
+  const by = changetype<Op>(0);
+  let a = by.identity();
   let b = a;
   let c = a;
   let d = a;
   let pointer = block;
   const end16 = block + (<usize>(count & ~15) << 2);
   for (; pointer != end16; pointer += 64) {
-    a = op.apply(a, v128.load(pointer));
-    b = op.apply(b, v128.load(pointer, 16));
-    c = op.apply(c, v128.load(pointer, 32));
-    d = op.apply(d, v128.load(pointer, 48));
+    a = by.apply(a, v128.load(pointer));
+    b = by.apply(b, v128.load(pointer, 16));
+    c = by.apply(c, v128.load(pointer, 32));
+    d = by.apply(d, v128.load(pointer, 48));
   }
   const end4 = block + (<usize>(count & ~3) << 2);
-  for (; pointer != end4; pointer += 16) a = op.apply(a, v128.load(pointer));
-  const sum = op.apply(op.apply(a, b), op.apply(c, d));
-  const pairs = op.apply(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
-  let total = op.apply(pairs, v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2));
+  for (; pointer != end4; pointer += 16) a = by.apply(a, v128.load(pointer));
+  const sum = by.apply(by.apply(a, b), by.apply(c, d));
+  const pairs = by.apply(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1));
+  let total = by.apply(pairs, v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2));
   const end = block + (<usize>count << 2);
-  for (; pointer != end; pointer += 4) total = op.apply(total, v128.load32_zero(pointer));
+  for (; pointer != end; pointer += 4) total = by.apply(total, v128.load32_zero(pointer));
   return total;
 }
 
