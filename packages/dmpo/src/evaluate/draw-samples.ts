@@ -36,7 +36,10 @@ export async function drawSamples(
       seeds: classLabels.map((_, index) => seed + start + index),
       steps,
       guidanceScale,
+      useClippedModelOutput: true,
       nullClass: (model.config.num_class_embeds ?? 1) - 1,
+      // Guidance overshoots [-1, 1]. Clipping the clean sample but not the noise would darken white backgrounds step by step.
+      useClippedModelOutput: true,
       onProgress: async (step) => {
         onProgress?.((start + (classLabels.length * step) / steps) / labels.length);
         // Signals and timers have their turn: a device may compute without ever waiting.

@@ -96,6 +96,22 @@ describe.each(devices)('sampling on %s', (device) => {
     const unguided = await sample(unet, scheduler, { ...options, guidanceScale: 1 });
     expect(await largestDifference(guided, unguided)).toBeGreaterThan(1e-3);
   });
+
+  it('lets the noise follow clipped clean samples where it is told to', async () => {
+    const unet = new UNet2DModel(config);
+    const scheduler = new DDIMScheduler({ clip_sample_range: 0.5 });
+    const draw = (useClippedModelOutput: boolean) =>
+      sample(unet, scheduler, { seeds: [3], classLabels: [0], steps: 2, useClippedModelOutput });
+    const followed = await draw(true);
+
+    let images = new Generator(3).normal([8, 8, 1]).unsqueeze(0);
+    for (const t of [500, 0]) {
+      const output = unet.forward(images, t, { classLabels: tensor([0], [1], 'int32') });
+      images = scheduler.step(output, t, images, { useClippedModelOutput: true }).prevSample;
+    }
+    expect(await largestDifference(followed, images)).toBeLessThan(1e-4);
+    expect(await largestDifference(followed, await draw(false))).toBeGreaterThan(1e-3);
+  });
 });
 
 describe('classifier-free guidance', () => {

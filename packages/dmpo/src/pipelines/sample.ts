@@ -18,6 +18,11 @@ export interface SampleOptions {
   readonly nullClass?: number | undefined;
   /** DDIM: share of DDPM's noise, 0 to 1. Default 0. */
   readonly eta?: number;
+  /**
+   * DDIM: derive the noise again from the clipped clean sample. Guidance pushes clean samples out of range; clipping them while
+   * keeping the noise that belongs to the unclipped ones leaves that noise in the picture. Default false, as in diffusers.
+   */
+  readonly useClippedModelOutput?: boolean;
   /** Height and width. Default the model's `sample_size`. */
   readonly size?: readonly [height: number, width: number];
   /** Called, and waited for, after every step; what it throws ends the sampling. */
@@ -35,13 +40,16 @@ export async function sample(
   scheduler: NoiseScheduler,
   options: SampleOptions,
 ): Promise<Tensor> {
-  const { seeds, steps = 25, eta = 0, onProgress } = options;
+  const { seeds, steps = 25, eta = 0, useClippedModelOutput = false, onProgress } = options;
   const predict = predictor(unet, options);
   const noise = new SeededNoise(seeds, [...imageSize(unet, options), unet.config.in_channels]);
   scheduler.setTimesteps(steps);
   let images = await noise.next();
   for (const [index, timestep] of scheduler.timesteps.entries()) {
-    const stepOptions = scheduler.addsNoise(timestep, eta) ? { eta, noise: await noise.next() } : { eta };
+    const common = { eta, useClippedModelOutput };
+    const stepOptions = scheduler.addsNoise(timestep, eta)
+      ? { ...common, noise: await noise.next() }
+      : common;
     const next = scheduler.step(predict(images, timestep), timestep, images, stepOptions).prevSample;
     realize(next);
     images.dispose();

@@ -12,8 +12,6 @@ export type DDIMConfig = z.input<typeof ddimSchema>;
 export interface DDIMStepOptions extends StepOptions {
   /** How much of DDPM's noise to add, from 0 (default), deterministic, to 1, DDPM's variance. */
   readonly eta?: number;
-  /** Derive the noise again from the clipped clean sample. Default false. */
-  readonly useClippedModelOutput?: boolean;
 }
 
 /** Song et al., "Denoising Diffusion Implicit Models", arXiv 2010.02502; names and semantics of diffusers. */

@@ -14,6 +14,8 @@ export interface StepOptions {
   readonly noise?: Tensor;
   /** For schedulers that let the amount of noise be chosen (DDIM). */
   readonly eta?: number;
+  /** For schedulers that use the predicted noise (DDIM): derive it again from the clipped clean sample. Default false. */
+  readonly useClippedModelOutput?: boolean;
 }
 
 export interface SchedulerStep {
