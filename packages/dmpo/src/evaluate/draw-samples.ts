@@ -36,7 +36,6 @@ export async function drawSamples(
       seeds: classLabels.map((_, index) => seed + start + index),
       steps,
       guidanceScale,
-      useClippedModelOutput: true,
       nullClass: (model.config.num_class_embeds ?? 1) - 1,
       // Guidance overshoots [-1, 1]. Clipping the clean sample but not the noise would darken white backgrounds step by step.
       useClippedModelOutput: true,
