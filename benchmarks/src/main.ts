@@ -9,7 +9,7 @@ import { busyMachineWarning, describeMachine } from './machine.js';
 import { type Measurement, measure, type Skip } from './measure.js';
 import { chart } from './report/chart.js';
 import { insertResults, markdown } from './report/markdown.js';
-import { formatNumber, type PresentContender, type Results, speed, speedUnit } from './results.js';
+import { formatNumber, type PresentContender, type Results, speed, speedUnit, toJson } from './results.js';
 import { roster } from './roster.js';
 import { targetResults } from './targets.js';
 import { fullWorkloads, quickWorkloads, type Workload } from './workloads.js';
@@ -129,7 +129,7 @@ function printTargets({ targets }: Results): void {
 }
 
 function write(results: Results, isPartial: boolean): void {
-  const json = `${JSON.stringify(results, undefined, 1)}\n`;
+  const json = toJson(results);
   if (options.output !== undefined) {
     mkdirSync(options.output, { recursive: true });
     writeFileSync(join(options.output, 'results.json'), json);

@@ -43,14 +43,14 @@ export async function measure(
   const inputs = await makeInputs(workload);
   const entrants: Entrant[] = [];
   const skips: Skip[] = [];
-  let expected: Float32Array[] | undefined;
+  let first: { id: string; outputs: Float32Array[] } | undefined;
   for (const contender of contenders)
     try {
       const outputs = await firstOutputs(contender, workload, inputs);
-      expected ??= outputs;
-      const difference = disagreement(expected, outputs);
+      first ??= { id: contender.id, outputs };
+      const difference = disagreement(first.outputs, outputs);
       if (difference > tolerance(workload))
-        throw new Error(`its results differ from the others' by ${difference.toExponential(1)}`);
+        throw new Error(`its results differ from those of ${first.id} by ${difference.toExponential(1)}`);
       const estimate = await warmUp(contender, options);
       entrants.push({ contender, estimate, difference, milliseconds: [] });
     } catch (error) {

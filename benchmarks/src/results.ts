@@ -23,6 +23,13 @@ export interface PresentContender extends ContenderDescription {
   readonly title: string;
 }
 
+/** As the repository's formatter writes it: arrays of numbers and strings on one line. */
+export function toJson(results: Results): string {
+  const json = JSON.stringify(results, undefined, 2);
+  const oneLine = (array: string) => array.replace(/\n\s*/g, ' ').replace('[ ', '[').replace(/ ]$/, ']');
+  return `${json.replace(/\[\n[^[\]{}]+\n\s*\]/g, oneLine)}\n`;
+}
+
 /** Speed at the median, such as 62 GFLOP/s. */
 export function speed(workload: Workload, { median }: Pick<Measurement, 'median'>): number {
   return (1000 * amountOfWork(workload).amount) / median;

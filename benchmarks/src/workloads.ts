@@ -72,7 +72,7 @@ export type Workload =
   | TrainingStepWorkload;
 
 /** Every contender trains with these. */
-export const ADAMW = { learningRate: 1e-4, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0.01 } as const;
+export const ADAMW = { learningRate: 2e-3, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0.1 } as const;
 
 /** Losses that a training step's `outputs` holds: those of this many steps in a row. */
 export const COMPARED_STEPS = 3;

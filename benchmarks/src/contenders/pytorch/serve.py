@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from unet import UNet2D, attention
 
-ADAMW = {"lr": 1e-4, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01}
+ADAMW = {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.1}
 COMPARED_STEPS = 3
 GROUP_NORM_EPSILON = 1e-5
 
@@ -48,7 +48,7 @@ class Server:
         details = [capability.group(1)] if capability else []
         details += ["oneDNN"] if torch.backends.mkldnn.is_available() else []
         details += [openblas()] if openblas() else ["MKL"] if torch.backends.mkl.is_available() else []
-        details += [f"images {self.layout.name}"]
+        details += [f"images in {self.layout.axes}"]
         return {
             "description": {
                 "library": f"PyTorch {torch.__version__}",
@@ -82,8 +82,8 @@ class Layout:
     """How images lie in memory. PyTorch names their axes NCHW either way."""
 
     def __init__(self, name):
-        self.name = name
         self.format = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}[name]
+        self.axes = {"contiguous": "NCHW", "channels_last": "NHWC"}[name]
 
     def image(self, nhwc):
         """Also for filters: OHWI to OIHW."""
