@@ -198,6 +198,22 @@ describe('fusion', () => {
     expect(device().memory().buffers).toBe(0);
   });
 
+  it('binds eight buffers when the eighth input is what it updates', () => {
+    const parameter = new Parameter(normals(9, 6), [6]);
+    const others = Array.from({ length: 7 }, (_, i) => random(i, 6));
+    const half = (list: Tensor[]) => list.reduce((sum, one) => sum.add(one)).tanh();
+    const gate = half(others.slice(0, 4));
+    const value = parameter
+      .mul(gate)
+      .add(half(others.slice(4)))
+      .sub(gate.square());
+    update([[parameter, value]]);
+    const { steps } = lastPlan();
+    expect(steps.map(describeStep)).toEqual(['map']);
+    expect(steps[0].inputs.length).toBe(8);
+    parameter.dispose();
+  });
+
   it('copies only what an update cannot write in place', () => {
     const [a, b] = [new Parameter(normals(1, 4), [2, 2]), new Parameter(normals(2, 4), [2, 2])];
     const steps = (...updates: [Parameter, Tensor][]) => {

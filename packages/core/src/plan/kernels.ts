@@ -18,6 +18,7 @@ import {
   NeedsHead,
   readsInPlace,
   scalarTypes,
+  splitPoint,
 } from './lower.js';
 
 /** Maps that become one kernel at most. */
@@ -44,28 +45,28 @@ export function makeKernels(
   requested: Requested,
 ): Work[] {
   const forced = new Set([...requested.keys()].filter((node) => !isBuffer(node)));
-  // Each failure makes one more node a head, so this ends.
+  // Each round of failures makes more nodes heads, so this ends.
   for (;;) {
-    const outcome = tryKernels(nodes, positions, requested, chooseHeads(nodes, forced));
-    if (!(outcome instanceof NeedsHead)) return outcome;
-    forced.add(outcome.node);
+    const heads = chooseHeads(nodes, forced);
+    const lowered = new Map<Node, Lowered>();
+    const missing = new Set<Node>();
+    for (const head of heads) {
+      const single = lowerHead(head, positions, heads);
+      if (single instanceof NeedsHead) missing.add(single.node);
+      else lowered.set(head, single);
+    }
+    if (missing.size === 0) return assemble(nodes, positions, requested, lowered);
+    for (const node of missing) forced.add(node);
   }
 }
 
-function tryKernels(
+function assemble(
   nodes: readonly Node[],
   positions: ReadonlyMap<Node, number>,
   requested: Requested,
-  heads: ReadonlySet<Node>,
-): Work[] | NeedsHead {
-  const isLoaded = (node: Node) => heads.has(node);
-  const lowered = new Map<Node, Lowered>();
-  for (const head of heads) {
-    const single = lowerHead(head, positions, isLoaded);
-    if (single instanceof NeedsHead) return single;
-    lowered.set(head, single);
-  }
-
+  lowered: ReadonlyMap<Node, Lowered>,
+): Work[] {
+  const isLoaded = (node: Node) => lowered.has(node);
   const calls = new Set<Call>();
   for (const node of nodes) if (node.kind === 'output' && !heldStorage(node)) calls.add(node.call);
   const graph = new Readers(lowered, calls);
@@ -90,16 +91,18 @@ function tryKernels(
   return works;
 }
 
+/** One head as a kernel of its own, of no more buffers than devices bind. */
 function lowerHead(
   head: Node,
   positions: ReadonlyMap<Node, number>,
-  isLoaded: (node: Node) => boolean,
+  heads: ReadonlySet<Node>,
 ): Lowered | NeedsHead {
-  if (head.kind === 'reduce') {
-    const source = planSources(head)[0] as Node;
-    return lower([source], source.shape, positions, { isLoaded });
-  }
-  return lower([head], head.shape, positions, { isLoaded: (node) => node !== head && isLoaded(node) });
+  const result = head.kind === 'reduce' ? (planSources(head)[0] as Node) : head;
+  const isLoaded = (node: Node) => node !== head && heads.has(node);
+  const lowered = lower([result], result.shape, positions, { isLoaded });
+  if (lowered instanceof NeedsHead || lowered.inputs.length < MAXIMUM_BUFFERS) return lowered;
+  const part = splitPoint(result, isLoaded);
+  return part ? new NeedsHead(part) : lowered;
 }
 
 /** Who reads what: heads and calls by the node in memory that they read. */
@@ -161,9 +164,16 @@ function buffersOf(
   requested: Requested,
 ): number {
   const reads = new Set<Node>();
-  for (const head of group)
-    for (const input of (lowered.get(head) as Lowered).inputs) if (!group.has(input)) reads.add(input);
-  const read = new Set([...reads].map(heldStorage));
+  const elsewhere = new Set<Node>();
+  for (const head of group) {
+    const own = lowered.get(head) as Lowered;
+    own.inputs.forEach((input, i) => {
+      if (group.has(input)) return;
+      reads.add(input);
+      if (!readsInPlace(own, i)) elsewhere.add(input);
+    });
+  }
+  const read = new Set([...reads].filter((node) => !elsewhere.has(node)).map(heldStorage));
   const separate = writesOf(group, graph, requested).filter((head) => {
     const target = requested.get(head);
     return target === undefined || !read.has(target);

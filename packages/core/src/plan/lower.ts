@@ -43,7 +43,7 @@ export interface LowerOptions {
 
 /**
  * One kernel that computes `results` over `shape`.
- * @returns NeedsHead when a reshape has no single view, or too many buffers would be read
+ * @returns NeedsHead when a reshape has no single view
  */
 export function lower(
   results: readonly Node[],
@@ -123,10 +123,6 @@ export function lower(
     if (position instanceof NeedsHead) return position;
     positionsOfResults.push(position);
   }
-  if (results.length === 1 && inputs.length >= MAXIMUM_BUFFERS) {
-    const crowded = splitPoint(results, isLoaded);
-    if (crowded) return new NeedsHead(crowded);
-  }
   return { shape, expression: { instructions, results: positionsOfResults }, inputs, scalars };
 }
 
@@ -149,22 +145,22 @@ function cancelsOut(node: Node, chain: Chain | undefined, shape: Shape): boolean
 }
 
 /** The largest part of an expression that reads at least two buffers and still leaves something to the whole. */
-function splitPoint(results: readonly Node[], isLoaded: (node: Node) => boolean): Node | undefined {
+export function splitPoint(result: Node, isLoaded: (node: Node) => boolean): Node | undefined {
   const buffers = new Map<Node, ReadonlySet<Node>>();
-  const visit = (node: Node, isResult: boolean): ReadonlySet<Node> => {
+  const visit = (node: Node): ReadonlySet<Node> => {
     const known = buffers.get(node);
     if (known) return known;
     const own = new Set<Node>();
-    if (!isResult && (isBuffer(node) || isLoaded(node))) own.add(node);
-    else for (const source of planSources(node)) for (const buffer of visit(source, false)) own.add(buffer);
+    if (isBuffer(node) || isLoaded(node)) own.add(node);
+    else for (const source of planSources(node)) for (const buffer of visit(source)) own.add(buffer);
     buffers.set(node, own);
     return own;
   };
-  for (const result of results) visit(result, true);
+  visit(result);
   let best: Node | undefined;
   let bestSize = 1;
   for (const [node, own] of buffers) {
-    if (results.includes(node) || node.kind !== 'pointwise' || heldStorage(node)) continue;
+    if (node === result || node.kind !== 'pointwise' || heldStorage(node)) continue;
     if (own.size > bestSize && own.size < MAXIMUM_BUFFERS) [best, bestSize] = [node, own.size];
   }
   return best;
