@@ -67,7 +67,8 @@ export function chooseHeads(nodes: readonly Node[], forced: ReadonlySet<Node>): 
   return heads;
 }
 
-function belowMovements(node: Node): Node {
+/** The node whose elements a chain of movements shows. */
+export function belowMovements(node: Node): Node {
   let base = node;
   while (base.kind === 'movement' && !heldStorage(base)) base = resolve(base.source);
   return base;

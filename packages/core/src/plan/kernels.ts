@@ -18,7 +18,7 @@ import {
   NeedsHead,
   readsInPlace,
   scalarTypes,
-  splitPoint,
+  splitPoints,
 } from './lower.js';
 
 /** Maps that become one kernel at most. */
@@ -51,9 +51,9 @@ export function makeKernels(
     const lowered = new Map<Node, Lowered>();
     const missing = new Set<Node>();
     for (const head of heads) {
-      const single = lowerHead(head, positions, heads);
-      if (single instanceof NeedsHead) missing.add(single.node);
-      else lowered.set(head, single);
+      const outcome = lowerHead(head, positions, heads);
+      if ('missing' in outcome) for (const node of outcome.missing) missing.add(node);
+      else lowered.set(head, outcome);
     }
     if (missing.size === 0) return assemble(nodes, positions, requested, lowered);
     for (const node of missing) forced.add(node);
@@ -91,18 +91,18 @@ function assemble(
   return works;
 }
 
-/** One head as a kernel of its own, of no more buffers than devices bind. */
+/** One head as a kernel of its own, of no more buffers than devices bind; or what must become heads before it can be. */
 function lowerHead(
   head: Node,
   positions: ReadonlyMap<Node, number>,
   heads: ReadonlySet<Node>,
-): Lowered | NeedsHead {
+): Lowered | { readonly missing: readonly Node[] } {
   const result = head.kind === 'reduce' ? (planSources(head)[0] as Node) : head;
   const isLoaded = (node: Node) => node !== head && heads.has(node);
   const lowered = lower([result], result.shape, positions, { isLoaded });
-  if (lowered instanceof NeedsHead || lowered.inputs.length < MAXIMUM_BUFFERS) return lowered;
-  const part = splitPoint(result, isLoaded);
-  return part ? new NeedsHead(part) : lowered;
+  if (lowered instanceof NeedsHead) return { missing: [lowered.node] };
+  if (lowered.inputs.length < MAXIMUM_BUFFERS) return lowered;
+  return { missing: splitPoints(result, isLoaded) };
 }
 
 /** Who reads what: heads and calls by the node in memory that they read. */

@@ -3,8 +3,8 @@
 import { type DType, type Expression, type Instruction, isIdentityView } from '@dmpo/kernels';
 import type { MovementNode, Node, Shape } from '../graph.js';
 import { sameShape } from '../ops/axes.js';
-import { heldStorage, planSources } from './collect.js';
-import { isBuffer } from './fuse.js';
+import { planSources } from './collect.js';
+import { belowMovements, isBuffer } from './fuse.js';
 import { applyMovement, asView, type ShapedView, wholeBuffer } from './movement-view.js';
 
 /** Devices bind at least this many buffers to a kernel; more would not run everywhere. */
@@ -144,26 +144,37 @@ function cancelsOut(node: Node, chain: Chain | undefined, shape: Shape): boolean
   return !(view instanceof NeedsHead) && isIdentityView(asView(view), shape);
 }
 
-/** The largest part of an expression that reads at least two buffers and still leaves something to the whole. */
-export function splitPoint(result: Node, isLoaded: (node: Node) => boolean): Node | undefined {
+/** Parts of an expression to be computed first, so that neither they nor the rest read more buffers than fit beside a result. */
+export function splitPoints(result: Node, isLoaded: (node: Node) => boolean): Node[] {
+  const parts: Node[] = [];
   const buffers = new Map<Node, ReadonlySet<Node>>();
   const visit = (node: Node): ReadonlySet<Node> => {
-    const known = buffers.get(node);
-    if (known) return known;
-    const own = new Set<Node>();
-    if (isBuffer(node) || isLoaded(node)) own.add(node);
-    else for (const source of planSources(node)) for (const buffer of visit(source)) own.add(buffer);
+    let own = buffers.get(node);
+    if (own) return own;
+    if (isBuffer(node) || isLoaded(node)) own = new Set([node]);
+    else {
+      const operands = planSources(node);
+      own = union(operands.map(visit));
+      while (own.size >= MAXIMUM_BUFFERS) {
+        const [largest] = operands.toSorted((a, b) => visit(b).size - visit(a).size);
+        const part = belowMovements(largest as Node);
+        parts.push(part);
+        buffers.set(part, new Set([part]));
+        buffers.set(largest as Node, new Set([part]));
+        own = union(operands.map(visit));
+      }
+    }
     buffers.set(node, own);
     return own;
   };
   visit(result);
-  let best: Node | undefined;
-  let bestSize = 1;
-  for (const [node, own] of buffers) {
-    if (node === result || node.kind !== 'pointwise' || heldStorage(node)) continue;
-    if (own.size > bestSize && own.size < MAXIMUM_BUFFERS) [best, bestSize] = [node, own.size];
-  }
-  return best;
+  return parts;
+}
+
+function union(sets: readonly ReadonlySet<Node>[]): Set<Node> {
+  const all = new Set<Node>();
+  for (const set of sets) for (const node of set) all.add(node);
+  return all;
 }
 
 /** How a kernel reads one of its inputs: through identity views only, or in some other order. */
