@@ -304,29 +304,26 @@ describe.each(devices)('update on %s', (deviceName) => {
         const before = Array.from({ length: count }, (_, i) => [...normals(seed + i, 4)]);
         const list = before.map((values) => new Parameter(Float32Array.from(values), [2, 2]));
         const transposed = (v: number[]) => [v[0], v[2], v[1], v[3]];
-        const expressions: [Tensor, number[]][] = list.map(() => {
+        const productOf = (u: number[], v: number[]) =>
+          [0, 1, 2, 3].map((at) => u[at & 2] * v[at & 1] + u[(at & 2) + 1] * v[2 + (at & 1)]);
+        const expressions: [Tensor, number[]][] = [];
+        for (let made = 0; made < count; made++) {
           const [i, j, k] = [choices.below(count), choices.below(count), choices.below(count)];
           const [a, b, c] = [list[i], list[j], list[k]];
           const [u, v, w] = [before[i], before[j], before[k]];
-          switch (choices.below(5)) {
-            case 0:
-              return [a, u];
-            case 1:
-              return [a.transpose(), transposed(u)];
-            case 2:
-              return [a.mul(b).add(c), u.map((x, at) => x * v[at] + w[at])];
-            case 3:
-              return [a.sub(b.transpose()).tanh(), transposed(v).map((x, at) => Math.tanh(u[at] - x))];
-            default:
-              return [
-                a.matmul(b),
-                [0, 1, 2, 3].map((at) => {
-                  const [row, column] = [at >> 1, at & 1];
-                  return u[2 * row] * v[column] + u[2 * row + 1] * v[2 + column];
-                }),
-              ];
-          }
-        });
+          const [lastTensor, lastValues] = expressions.at(-1) ?? [c, w];
+          const options: [Tensor, number[]][] = [
+            [a, u],
+            [a.transpose(), transposed(u)],
+            [a.mul(b).add(c), u.map((x, at) => x * v[at] + w[at])],
+            [a.sub(b.transpose()).tanh(), transposed(v).map((x, at) => Math.tanh(u[at] - x))],
+            // From another parameter's new value, which may already lie where an old one is read.
+            [lastTensor.tanh().mul(a), u.map((x, at) => Math.tanh(lastValues[at]) * x)],
+            [lastTensor.add(a.sin()), u.map((x, at) => lastValues[at] + Math.sin(x))],
+            [a.matmul(b), productOf(u, v)],
+          ];
+          expressions.push(choices.of(options));
+        }
         const extra = list[0].add(list[count - 1]);
         update(
           list.map((parameter, i) => [parameter, expressions[i][0]]),

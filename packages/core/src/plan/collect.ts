@@ -5,7 +5,14 @@
 
 import { type Device, DmpoError, kernelKey } from '@dmpo/kernels';
 import { formatShape } from '../errors.js';
-import { type Call, type HostNode, type Node, sources } from '../graph.js';
+import {
+  type Call,
+  type CheckpointNode,
+  type DetachNode,
+  type HostNode,
+  type Node,
+  sources,
+} from '../graph.js';
 import type { Storage } from '../storage.js';
 
 /** The graph below some tensors, and the data it holds, in the order in which plans refer to it. */
@@ -22,8 +29,12 @@ export interface Collected {
 /** Nodes that only matter to gradients stand for their source. */
 export function resolve(node: Node): Node {
   let resolved = node;
-  while (resolved.kind === 'detach' || resolved.kind === 'checkpoint') resolved = resolved.source;
+  while (isTransparent(resolved)) resolved = resolved.source;
   return resolved;
+}
+
+function isTransparent(node: Node): node is DetachNode | CheckpointNode {
+  return node.kind === 'detach' || node.kind === 'checkpoint';
 }
 
 /** The memory that already holds a node's value. */
@@ -33,7 +44,9 @@ export function heldStorage(node: Node): Storage | undefined {
 
 /** What a node is computed from in a plan: nothing where its value is already held. */
 export function planSources(node: Node): readonly Node[] {
-  return heldStorage(node) ? [] : sources(node).map(resolve);
+  if (heldStorage(node)) return [];
+  const direct = sources(node);
+  return direct.some(isTransparent) ? direct.map(resolve) : direct;
 }
 
 /** Collects what `roots` and the `values` of updates need. Update i writes `targets[i]`. */
@@ -43,8 +56,8 @@ export function collect(
   targets: readonly Storage[],
   device: Device,
 ): Collected {
-  const nodes = sourcesFirst([...roots, ...values]);
-  const positions = new Map(nodes.map((node, position) => [node, position]));
+  const positions = sourcesFirst([...roots, ...values]);
+  const nodes = [...positions.keys()];
   const storages: Storage[] = [];
   const storagePositions = new Map<Storage, number>();
   const hosts: HostNode[] = [];
@@ -140,22 +153,22 @@ export function checkCurrent(storage: Storage, version: number): void {
     );
 }
 
-function sourcesFirst(roots: readonly Node[]): Node[] {
-  const order: Node[] = [];
-  const done = new Set<Node>();
+/** Everything that the roots are computed from, numbered so that every node comes after its sources. */
+function sourcesFirst(roots: readonly Node[]): Map<Node, number> {
+  const positions = new Map<Node, number>();
   const stack = [...roots].reverse();
   for (let node = stack.at(-1); node; node = stack.at(-1)) {
-    if (done.has(node)) {
-      stack.pop();
-      continue;
+    const depth = stack.length;
+    if (!positions.has(node)) {
+      const before = planSources(node);
+      for (let i = before.length - 1; i >= 0; i--) {
+        const source = before[i] as Node;
+        if (!positions.has(source)) stack.push(source);
+      }
+      if (stack.length > depth) continue;
+      positions.set(node, positions.size);
     }
-    const waiting = planSources(node).filter((source) => !done.has(source));
-    if (waiting.length > 0) stack.push(...waiting.reverse());
-    else {
-      done.add(node);
-      order.push(node);
-      stack.pop();
-    }
+    stack.pop();
   }
-  return order;
+  return positions;
 }

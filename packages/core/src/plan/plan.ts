@@ -56,10 +56,14 @@ export function makePlan(graph: Collected, { roots, values, targets }: Request):
   const bindings = new Map<Node, BufferRef>();
   const hosts = new Map<Node, number>();
   const scalars = new Map<Node, number>();
+  const leaves: Node[][] = graph.storages.map(() => []);
   for (const node of graph.nodes) {
     const held = heldStorage(node);
-    if (held) bindings.set(node, { from: 'storage', index: graph.storages.indexOf(held) });
-    else if (node.kind === 'host') hosts.set(node, hosts.size);
+    if (held) {
+      const index = graph.storages.indexOf(held);
+      bindings.set(node, { from: 'storage', index });
+      leaves[index]?.push(node);
+    } else if (node.kind === 'host') hosts.set(node, hosts.size);
     else if (node.kind === 'scalar') scalars.set(node, scalars.size);
   }
 
@@ -86,7 +90,7 @@ export function makePlan(graph: Collected, { roots, values, targets }: Request):
     const direct =
       producer !== undefined &&
       !bindings.has(carrier(value)) &&
-      mayWriteInto(producer, carrier(value), target, dependencies, bindings);
+      mayWriteInto(producer, carrier(value), leaves[target] as Node[], dependencies);
     deliver(value, { from: 'storage', index: target }, direct);
   });
   const order = [...snapshots, ...dependencies.order()];
@@ -163,17 +167,14 @@ function copyWork(from: Node, to: Node): Work {
 /**
  * True if the kernel may write its result straight into a storage: every other kernel that reads the storage can come before it,
  * and it reads the storage itself only element by element where it writes. Orders those readers before it.
+ * @param leaves the nodes that stand for the storage
  */
 function mayWriteInto(
   producer: Work,
   value: Node,
-  target: number,
+  leaves: readonly Node[],
   dependencies: Dependencies,
-  bindings: ReadonlyMap<Node, BufferRef>,
 ): boolean {
-  const leaves = [...bindings].flatMap(([node, ref]) =>
-    ref.from === 'storage' && ref.index === target && heldStorage(node) ? [node] : [],
-  );
   const write = producer.writes.indexOf(value);
   const ownReads = [...producer.reads.keys()].filter((read) => leaves.includes(producer.reads[read] as Node));
   if (!ownReads.every((read) => producer.inPlace.some((pair) => pair[0] === read && pair[1] === write)))
