@@ -66,7 +66,7 @@ testOperation(
     apply: (x, scale, shift) => groupNorm(x, scale, shift, options),
     plain: (x, scale, shift) => plainGroupNorm(x, scale, shift, options),
   })),
-  { runs: 40, roundings: 200 },
+  { runs: 40, roundings: 400 },
 );
 
 describe.each(devices)('groupNorm on %s', (deviceName) => {

@@ -41,7 +41,7 @@ testOperation(
     apply: (x, scale, shift) => layerNorm(x, scale, shift, { epsilon }),
     plain: plainLayerNorm,
   })),
-  { runs: 40, roundings: 200 },
+  { runs: 40, roundings: 400 },
 );
 
 describe.each(devices)('layerNorm on %s', (deviceName) => {

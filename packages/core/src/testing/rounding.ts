@@ -32,5 +32,5 @@ export function roundingTolerance(
       if (Number.isFinite(distance)) movement = Math.max(movement, distance);
     }
   const size = Math.max(1, ...Array.from(exact, (x) => (Number.isFinite(x) ? Math.abs(x) : 0)));
-  return () => Math.sqrt(roundings) * (SAFETY * movement + unit * size);
+  return () => SAFETY * Math.sqrt(roundings) * (movement + unit * size);
 }
