@@ -75,7 +75,7 @@ function refuseEarlierValues(loss: Node, storages: readonly Storage[]): void {
 
 /**
  * Runs `fn` now and once more inside the backward pass, so that its intermediates need no memory in between.
- * Gradients flow to `inputs` and to whatever parameters `fn` uses.
+ * Gradients flow to `inputs` and to whatever parameters `fn` uses. `fn` must do the same both times: draw random tensors before.
  */
 export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
   const { node } = fn(...inputs);

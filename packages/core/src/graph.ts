@@ -33,6 +33,8 @@ export interface StorageNode extends NodeBase {
   readonly kind: 'storage';
   readonly storage: Storage;
   readonly version: number;
+  /** Whether disposing the tensor frees the memory. A parameter's memory is freed by the parameter only. */
+  readonly owned: boolean;
 }
 
 /** Numbers on the host; uploaded by the plan that reads them. */

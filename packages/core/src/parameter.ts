@@ -29,6 +29,7 @@ export class Parameter extends Tensor {
         dtype: storage.dtype,
         storage,
         version: storage.version,
+        owned: false,
       };
     return this.#leaf;
   }

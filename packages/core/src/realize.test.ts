@@ -28,6 +28,27 @@ describe.each(devices)('realize on %s', (deviceName) => {
   const device = useDevice(deviceName);
   const x = tensor([1, 2, 3]);
 
+  it('forgets how a detached realized tensor was computed, and shares its memory', async () => {
+    let state = x.mul(2);
+    realize(state);
+    const before = await liveBuffers(device());
+    for (let turn = 0; turn < 3; turn++) {
+      const next = state.add(1);
+      realize(next);
+      state.dispose();
+      state = next.detach();
+      expect(state.node.kind).toBe('storage');
+    }
+    expect(await liveBuffers(device())).toBe(before);
+    expect(await numbers(state)).toEqual([5, 7, 9]);
+    expect(await numbers(grad(state.square().sum(), x))).toEqual([0, 0, 0]);
+    const late = state.add(1);
+    state.dispose();
+    expect(await liveBuffers(device())).toBe(before - 1);
+    await expectError(() => late.data(), 'DISPOSED', 'before disposing');
+    await expectError(() => state.data(), 'DISPOSED', 'before disposing');
+  });
+
   it('computes several tensors in one plan', async () => {
     const shared = x.exp();
     const tensors = [shared.add(1), shared.mul(2), shared.sum(), shared];

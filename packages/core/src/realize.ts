@@ -85,7 +85,7 @@ export function update(
 /** The memory of a node that needs no computing; refuses memory that was updated since. */
 function checkedStorage(node: Node): Storage | undefined {
   const storage = heldStorage(node);
-  if (storage && node.kind === 'storage' && storage.version !== node.version)
+  if (storage && node.kind === 'storage' && (storage.freed || storage.version !== node.version))
     collect([node], [], [], storage.device);
   return storage;
 }

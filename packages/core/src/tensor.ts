@@ -12,7 +12,7 @@ import * as movement from './ops/movement.js';
 import { cast, clamp, gelu, pointwise } from './ops/pointwise.js';
 import * as reduction from './ops/reduce.js';
 import { logSoftmax, softmax } from './ops/softmax.js';
-import { resolve } from './plan/collect.js';
+import { heldStorage, resolve } from './plan/collect.js';
 import { readStorage, realize } from './realize.js';
 
 /** Numbers take the dtype of the tensor they meet and travel as data: another number never recompiles anything. */
@@ -253,9 +253,17 @@ export class Tensor {
     return gather(this, indices);
   }
 
-  /** The same value, through which no gradient flows. */
+  /**
+   * The same value, through which no gradient flows. Detaching a realized tensor also forgets what it was computed from, so that
+   * a loop that goes on from its own results keeps one turn only; the memory is shared, and freed when either is disposed.
+   */
   detach(): Tensor {
     const { node } = this;
+    const storage = heldStorage(resolve(node));
+    if (storage && node.kind !== 'storage') {
+      const { shape, dtype, version } = storage;
+      return new Tensor({ kind: 'storage', id: nextId(), shape, dtype, storage, version, owned: true });
+    }
     return new Tensor({ kind: 'detach', id: nextId(), shape: node.shape, dtype: node.dtype, source: node });
   }
 
@@ -283,9 +291,10 @@ export class Tensor {
   /** Frees the device memory of a realized tensor; it is computed again if it is asked for again. */
   dispose(): void {
     const node = resolve(this.node);
-    if (!node.storage || node.kind === 'storage') return;
-    node.storage.free();
-    delete node.storage;
+    if (node.kind !== 'storage') {
+      node.storage?.free();
+      delete node.storage;
+    } else if (node.owned) node.storage.free();
   }
 
   [Symbol.dispose](): void {

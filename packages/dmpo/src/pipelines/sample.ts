@@ -53,7 +53,7 @@ export async function sample(
     const next = scheduler.step(predict(images, timestep), timestep, images, stepOptions).prevSample;
     realize(next);
     images.dispose();
-    images = next;
+    images = next.detach();
     await currentDevice().finish();
     await onProgress?.(index + 1, steps);
   }
