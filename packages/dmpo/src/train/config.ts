@@ -48,6 +48,11 @@ export const pretrainSchema = z.strictObject({
 export const preferenceSchema = z.strictObject({
   loss: z.enum(['dmpo', 'diffusion-dpo']).default('dmpo').describe('what is minimised'),
   alpha: z.number().gt(0).lt(1).default(0.01).describe('DMPO: probability that the target leaves the loser'),
+  minTimestep: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('smallest timestep at which pairs are compared; large ones decide what a picture becomes'),
   beta: z
     .number()
     .positive()

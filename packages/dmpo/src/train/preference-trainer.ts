@@ -1,6 +1,6 @@
 /** Preference fine-tuning: a model learns to denoise winners better than losers, measured against a frozen copy of itself. */
 
-import { concat, type Generator, type Tensor, tensor } from '@dmpo/core';
+import { concat, DmpoError, type Generator, type Tensor, tensor } from '@dmpo/core';
 import { parseConfig } from '../config.js';
 import type { PreferenceSet } from '../data/preference-set.js';
 import { denoisingErrors, denoisingTarget } from '../losses/denoising-errors.js';
@@ -47,6 +47,7 @@ export class PreferenceTrainer extends Trainer<PreferenceTrainerConfig> {
       preferences.length,
     );
     checkImagesFit(model, preferences.images, preferences.images.prompts.length);
+    checkTimesteps(this.config.minTimestep, scheduler.config.num_train_timesteps);
     this.preferences = preferences;
     this.reference = parts.reference ?? frozenCopy(model);
     this.#loss = parts.preferenceLoss ?? ((errors) => configuredLoss(errors, this.config));
@@ -64,10 +65,13 @@ export class PreferenceTrainer extends Trainer<PreferenceTrainerConfig> {
     const { scheduler, preferences } = this;
     const pairs = items.length;
     const clean = tensor(preferences.gather(items), [2 * pairs, ...preferences.images.shape]);
-    const timesteps = twice(random.integers(0, scheduler.config.num_train_timesteps, [pairs]));
+    const timesteps = twice(
+      random.integers(this.config.minTimestep, scheduler.config.num_train_timesteps, [pairs]),
+    );
     const noise = twice(random.normal([pairs, ...preferences.images.shape]));
     const labels = Int32Array.from(items, (pair) => preferences.labelOf(pair));
-    const classLabels = twice(tensor(labels, [pairs]));
+    const dropped = random.uniform([pairs]).lt(this.config.promptDropout);
+    const classLabels = twice(where(dropped, preferences.images.prompts.length, tensor(labels, [pairs])));
 
     const noisy = scheduler.addNoise(clean, noise, timesteps);
     const target = denoisingTarget(scheduler, clean, noise, timesteps);
@@ -134,4 +138,13 @@ function twice(values: Tensor): Tensor {
 function pairErrors(errors: Tensor): PairErrors {
   const [winner, loser] = errors.split(2, 0) as [Tensor, Tensor];
   return { winner, loser };
+}
+
+function checkTimesteps(smallest: number, count: number): void {
+  if (smallest < count) return;
+  throw new DmpoError(
+    'BAD_ARGUMENT',
+    `minTimestep is ${smallest}, the scheduler's timesteps are 0 to ${count - 1}.`,
+    `Use a minTimestep below ${count}.`,
+  );
 }
