@@ -1,7 +1,7 @@
 /**
  * The table of pointwise operations: one row says how an operation is typed and how each family of devices writes it.
  * `javascript` and `wgsl` are templates over the arguments a, b, c. An int32 or uint32 result is wrapped to 32 bits by the
- * device that evaluates in float64 (`integer: true`).
+ * device that evaluates in float64.
  */
 
 import type { DType } from './dtype.js';
@@ -27,7 +27,7 @@ const row = (
 ): Row => ({ arity, accepts, result, javascript, wgsl });
 
 export const pointwiseTable = {
-  // Arithmetic on float32, int32 and uint32. Integers wrap modulo 2^32.
+  // Arithmetic on float32, int32 and uint32. Integers wrap modulo 2^32. min and max of a NaN are NaN, and -0 is below 0.
   add: row(2, 'number', 'same', 'a + b'),
   sub: row(2, 'number', 'same', 'a - b'),
   mul: row(2, 'number', 'same', 'a * b'),
@@ -72,10 +72,11 @@ export const pointwiseTable = {
   /** where(condition, a, b): the condition is bool, the others share a dtype, which is the result's. */
   where: row(3, 'any', 'same', 'a ? b : c', 'select(c, b, a != 0u)'),
 
-  // Conversion. Float to integer truncates towards zero; anything non-zero is true.
+  // Conversion. Float to integer truncates towards zero, and beyond the integers gives the nearest; NaN gives 0. Integers keep
+  // their bits. Anything non-zero is true, NaN too.
   toFloat32: row(1, 'any', 'float32', 'a', 'f32(a)'),
-  toInt32: row(1, 'any', 'int32', 'Math.trunc(a)', 'i32(a)'),
-  toUint32: row(1, 'any', 'uint32', 'Math.trunc(a)', 'u32(a)'),
+  toInt32: row(1, 'any', 'int32', 'a', 'i32(a)'),
+  toUint32: row(1, 'any', 'uint32', 'a', 'u32(a)'),
   toBool: row(1, 'any', 'bool', 'a !== 0 ? 1 : 0', 'select(0u, 1u, a != 0)'),
 
   /**

@@ -1,7 +1,8 @@
 // Every pointwise operation, one by one, against float64 arithmetic and `Math`, over wide ranges and special values.
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
+import type { Expression } from '../expression.js';
 import { kernelOutputs, type MapKernel } from '../kernel.js';
 import { type PointwiseOp, pointwiseOps } from '../pointwise.js';
 import { randomBits, randomNormal, randomUniform } from '../portable/random.js';
@@ -165,6 +166,8 @@ const tests: Record<PointwiseOp, readonly OperationTest[]> = {
       (a) => Math.trunc(a) + 0,
       [0, 0.9, -0.9, 1.5, -1.5, 16777216, -2147483648, 2147483520, ...normals(6, 50)],
     ),
+    float((a) => (a > 0 ? 2147483647 : -2147483648), [2147483648, 3e9, 1e30, inf, -3e9, -1e30, negativeInf]),
+    float(() => 0, [nan, -0, 1e-40]),
     { expected: (a) => a | 0, data: [whole], dtypes: ['uint32'] },
     booleans((a) => a, [[0, 1]]),
   ],
@@ -173,6 +176,8 @@ const tests: Record<PointwiseOp, readonly OperationTest[]> = {
       (a) => Math.trunc(a),
       [0, 0.9, 1.5, 16777216, 2147483648, 4294967040, ...normals(7, 50).map(Math.abs)],
     ),
+    float((a) => (a > 0 ? 4294967295 : 0), [4294967296, 1e30, inf, -1, -0.5, -1e30, negativeInf]),
+    float(() => 0, [nan, -0, 1e-40]),
     { expected: (a) => a >>> 0, data: [Int32Array.from(whole)], dtypes: ['int32'] },
     booleans((a) => a, [[0, 1]]),
   ],
@@ -188,6 +193,21 @@ const tests: Record<PointwiseOp, readonly OperationTest[]> = {
 
 describe.each([...deviceLabels, 'reference'])('pointwise operations on %s', (label) => {
   const device = useDevice(label);
+
+  it('stores constants as their dtype does', async () => {
+    const constants: [DType, number, number][] = [
+      ['int32', 2 ** 32 - 1, -1],
+      ['uint32', -1, 2 ** 32 - 1],
+      ['bool', 2, 1],
+      ['float32', negativeInf, negativeInf],
+    ];
+    for (const [dtype, value, expected] of constants) {
+      const expression: Expression = { instructions: [{ op: 'constant', dtype, value }], results: [0] };
+      const kernel: MapKernel = { kind: 'map', inputs: [], scalars: [], shape: [3], expression };
+      const [result] = await runKernel(device(), kernel, []);
+      expect(Array.from(result), dtype).toEqual([expected, expected, expected]);
+    }
+  });
 
   it.each(pointwiseOps)('%s', async (op) => {
     for (const test of tests[op]) await check(device(), op, test);

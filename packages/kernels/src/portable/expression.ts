@@ -2,7 +2,7 @@
 
 import type { DType } from '../dtype.js';
 import type { Expression, Instruction } from '../expression.js';
-import { pointwiseTable } from '../pointwise.js';
+import { type PointwiseOp, pointwiseTable } from '../pointwise.js';
 import { contiguousStrides, isIdentityView, type View } from '../view.js';
 import { erf, sigmoid, softplus } from './math.js';
 import { randomBits, randomNormal, randomUniform } from './random.js';
@@ -32,7 +32,7 @@ export function expressionLines(
   }
   return [...needed]
     .sort((left, right) => left - right)
-    .flatMap((position) => instructionLines(instructions[position], position, context));
+    .flatMap((position) => instructionLines(instructions, position, context));
 }
 
 /** Declares `i<d>` for each size, from the flat row-major index `this.thread.x`. */
@@ -59,7 +59,12 @@ export function wrapped(value: string, dtype: DType): string {
   }
 }
 
-function instructionLines(instruction: Instruction, position: number, context: ExpressionContext): string[] {
+function instructionLines(
+  instructions: readonly Instruction[],
+  position: number,
+  context: ExpressionContext,
+): string[] {
+  const instruction = instructions[position];
   const name = `v${position}`;
   switch (instruction.op) {
     case 'load':
@@ -67,19 +72,29 @@ function instructionLines(instruction: Instruction, position: number, context: E
     case 'scalar':
       return [`const ${name} = ${wrapped(`scalars[${instruction.slot}]`, instruction.dtype)};`];
     case 'constant':
-      return [`const ${name} = ${numberText(instruction.value)};`];
+      return [`const ${name} = ${wrapped(numberText(instruction.value), instruction.dtype)};`];
     case 'index':
       return [`const ${name} = ${affine(instruction.offset, instruction.strides, context)};`];
     case 'accumulator':
       return [`const ${name} = accumulator[this.thread.x];`];
     default: {
       const { op, dtype, args } = instruction;
-      const integer = dtype === 'int32' || dtype === 'uint32';
-      const template = op === 'mul' && integer ? 'Math.imul(a, b)' : pointwiseTable[op].javascript;
+      const template = templateOf(op, dtype, instructions[args[0]].dtype);
       const value = template.replace(/\b[abc]\b/g, (letter) => `v${args['abc'.indexOf(letter)]}`);
       return [`const ${name} = ${wrapped(value, dtype)};`];
     }
   }
+}
+
+/** The table's template, or what float64 needs in its place to compute with 32-bit integers. */
+function templateOf(op: PointwiseOp, dtype: DType, argument: DType): string {
+  const isInteger = dtype === 'int32' || dtype === 'uint32';
+  if (isInteger && op === 'mul') return 'Math.imul(a, b)';
+  if (op === 'toInt32' && argument === 'float32') {
+    return 'Math.min(Math.max(Math.trunc(a), -2147483648), 2147483647)';
+  }
+  if (op === 'toUint32' && argument === 'float32') return 'Math.min(Math.max(Math.trunc(a), 0), 4294967295)';
+  return pointwiseTable[op].javascript;
 }
 
 function loadLines(name: string, input: string, view: View, context: ExpressionContext): string[] {
