@@ -2,6 +2,7 @@
  * Kernels as values: what to compute, over which sizes, with no buffer and no number that changes from run to run.
  * A device turns a kernel into something runnable once, by `kernelKey`, and runs it many times on different buffers.
  *
+ * Sizes are positive integers; only a `map` or `reduce` may have none of something. `checkKernel` refuses the rest.
  * Buffers are contiguous, row-major, four bytes an element. Activations are NHWC, filters OHWI, attention is
  * [batch, tokens, heads, headDim]. Inputs and outputs never overlap, except that a `map` output may be the very buffer of
  * an input that the expression reads through an identity view only (an update in place).

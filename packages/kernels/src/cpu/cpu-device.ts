@@ -61,7 +61,7 @@ class CpuDevice implements Device {
   constructor(memory: DeviceMemory, team: ThreadTeam, description: string, poison: boolean) {
     this.#memory = memory;
     this.#team = team;
-    this.#kernels = new KernelCache(memory, team.threads);
+    this.#kernels = new KernelCache(memory, team);
     this.description = description;
     this.#poison = poison;
   }
@@ -81,6 +81,7 @@ class CpuDevice implements Device {
   }
 
   free(buffer: DeviceBuffer): void {
+    if (this.#isClosed) return;
     const { address, byteLength } = this.#own(buffer);
     this.#memory.free(address);
     this.#buffers.delete(buffer);

@@ -1,8 +1,10 @@
 /** Kernels that are compiled and in memory, found by identity, or by key where an equal kernel was compiled before. */
 
+import { checkKernel } from '../check-kernel.js';
 import { type Kernel, kernelInputElements, kernelKey, kernelOutputs } from '../kernel.js';
 import { compileKernel, type InPlace } from './kernels.js';
 import type { DeviceMemory } from './memory.js';
+import type { ThreadTeam } from './thread-team.js';
 
 export interface LoadedKernel {
   readonly opcode: number;
@@ -25,13 +27,13 @@ export const VECTOR_WORDS = 4;
 
 export class KernelCache {
   readonly #memory: DeviceMemory;
-  readonly #threads: number;
+  readonly #team: ThreadTeam;
   readonly #byKey = new Map<string, LoadedKernel>();
   #byIdentity = new WeakMap<Kernel, Map<string, LoadedKernel>>();
 
-  constructor(memory: DeviceMemory, threads: number) {
+  constructor(memory: DeviceMemory, team: ThreadTeam) {
     this.#memory = memory;
-    this.#threads = threads;
+    this.#team = team;
   }
 
   /** The kernel as it runs on buffers of which those of `inPlace` are the same. */
@@ -59,6 +61,7 @@ export class KernelCache {
   }
 
   #compile(kernel: Kernel, inPlace: InPlace): LoadedKernel {
+    checkKernel(kernel);
     const outputElements = kernelOutputs(kernel).map(({ elements }) => elements);
     const pointers = kernel.inputs.length + outputElements.length;
     const scalarsAt = roundUp(COMMAND_HEADER_WORDS + pointers, VECTOR_WORDS);
@@ -68,16 +71,18 @@ export class KernelCache {
       inputElements: kernelInputElements(kernel),
       outputElements,
     };
-    const code = compileKernel(kernel, this.#threads, inPlace);
+    const code = compileKernel(kernel, inPlace);
     if (code === undefined) return { opcode: 0, scratchBytes: 0, threadBytes: 0, ...buffers };
 
-    const { opcode, sizes, program, scratchBytes, threadBytes } = code;
+    const { opcode, sizes, program, threadBytes } = code;
     const programAt = roundUp(KERNEL_HEADER_WORDS + sizes.length, VECTOR_WORDS);
     const address = this.#memory.allocate(4 * (programAt + (program?.words.length ?? 0)));
     const { words } = this.#memory;
     const outputsByte = 4 * (COMMAND_HEADER_WORDS + kernel.inputs.length);
     words.set([program ? address + 4 * programAt : 0, outputsByte, ...sizes], address / 4);
     if (program !== undefined) words.set(program.words, address / 4 + programAt);
+    const scratchBytes =
+      code.scratchBytes ?? this.#team.scratchBytes(opcode, address + 4 * KERNEL_HEADER_WORDS);
     return { opcode, address, scratchBytes, threadBytes, ...buffers };
   }
 }

@@ -19,14 +19,6 @@ import { elementCount } from '../view.js';
 import * as code from './assembly/opcodes.js';
 import { compileProgram, type Program, type ProgramOptions } from './program.js';
 import { orderReduction, planTasks, reduceScratch, reduceThreadBytes, reductionCode } from './reduce.js';
-import {
-  attentionGradScratch,
-  attentionScratch,
-  conv2dFilterGradScratch,
-  conv2dInputGradScratch,
-  conv2dScratch,
-  matmulScratch,
-} from './scratch.js';
 import { float32Word, float64Words } from './words.js';
 
 export interface KernelCode {
@@ -34,16 +26,17 @@ export interface KernelCode {
   /** Words that the kernel reads, in the order that its assembly states. */
   readonly sizes: readonly number[];
   readonly program?: Program;
-  /** Memory shared by all threads while it runs, and memory of each thread's own. */
-  readonly scratchBytes: number;
+  /** Memory shared by all threads while it runs; undefined where the assembly decides how work is cut, and knows. */
+  readonly scratchBytes: number | undefined;
+  /** Memory of each thread's own. */
   readonly threadBytes: number;
 }
 
 /** Pairs `[input, output]` of a map that are one buffer. */
 export type InPlace = ProgramOptions['inPlace'];
 
-/** What runs the kernel on so many threads; undefined if it has nothing to compute. */
-export function compileKernel(kernel: Kernel, threads: number, inPlace: InPlace): KernelCode | undefined {
+/** What runs the kernel; undefined if it has nothing to compute. */
+export function compileKernel(kernel: Kernel, inPlace: InPlace): KernelCode | undefined {
   if (kernelOutputs(kernel).every(({ elements }) => elements === 0)) return undefined;
   switch (kernel.kind) {
     case 'map':
@@ -51,19 +44,13 @@ export function compileKernel(kernel: Kernel, threads: number, inPlace: InPlace)
     case 'reduce':
       return compileReduce(kernel);
     case 'matmul':
-      return compileMatmul(kernel, threads);
-    case 'conv2d': {
-      const scratchBytes = conv2dScratch(kernel.geometry, threads);
-      return withEpilogue(code.CONV2D, kernel, geometryWords(kernel.geometry), scratchBytes);
-    }
-    case 'conv2dInputGrad': {
-      const scratchBytes = conv2dInputGradScratch(kernel.geometry, threads);
-      return withEpilogue(code.CONV2D_INPUT_GRAD, kernel, geometryWords(kernel.geometry), scratchBytes);
-    }
-    case 'conv2dFilterGrad': {
-      const scratchBytes = conv2dFilterGradScratch(kernel.geometry, threads);
-      return fixed(code.CONV2D_FILTER_GRAD, geometryWords(kernel.geometry), scratchBytes);
-    }
+      return compileMatmul(kernel);
+    case 'conv2d':
+      return withEpilogue(code.CONV2D, kernel, geometryWords(kernel.geometry));
+    case 'conv2dInputGrad':
+      return withEpilogue(code.CONV2D_INPUT_GRAD, kernel, geometryWords(kernel.geometry));
+    case 'conv2dFilterGrad':
+      return fixed(code.CONV2D_FILTER_GRAD, geometryWords(kernel.geometry));
     case 'groupNorm':
       return compileGroupNorm(code.GROUP_NORM, kernel, 3, [float32Word(kernel.epsilon)]);
     case 'groupNormGrad':
@@ -86,9 +73,9 @@ export function compileKernel(kernel: Kernel, threads: number, inPlace: InPlace)
       return fixed(code.LAYER_NORM_GRAD, [kernel.rows, kernel.channels, chunk, chunks], scratchBytes);
     }
     case 'attention':
-      return fixed(code.ATTENTION, attentionWords(kernel), attentionScratch(kernel, threads));
+      return fixed(code.ATTENTION, attentionWords(kernel));
     case 'attentionGrad':
-      return fixed(code.ATTENTION_GRAD, attentionWords(kernel), attentionGradScratch(kernel, threads));
+      return fixed(code.ATTENTION_GRAD, attentionWords(kernel));
     case 'softmax': {
       const { rows, columns } = kernel;
       return fixed(code.SOFTMAX, [rows, columns, rowsOfTask(rows, columns)]);
@@ -181,13 +168,16 @@ function reductionOfNothing(kernel: ReduceKernel, dtype: DType): MapKernel {
   return { kind: 'map', inputs: kernel.inputs, scalars: kernel.scalars, shape, expression };
 }
 
-function compileMatmul(kernel: MatmulKernel, threads: number): KernelCode {
-  const { batch, m, n, k, transposeA, transposeB } = kernel;
-  const batchStrideA = kernel.batchedA ? m * k : 0;
-  const batchStrideB = kernel.batchedB ? k * n : 0;
-  const scratchBytes = matmulScratch({ batch, m, n, k, transposeA, batchStrideA, batchStrideB }, threads);
+function compileMatmul(kernel: MatmulKernel): KernelCode {
+  const { n, k, transposeA, transposeB, batchedA, batchedB } = kernel;
+  // One B for matrices A that lie one after the other is one tall product.
+  const isTall = batchedA && !batchedB && !transposeA;
+  const batch = isTall ? 1 : kernel.batch;
+  const m = isTall ? kernel.batch * kernel.m : kernel.m;
+  const batchStrideA = batchedA ? m * k : 0;
+  const batchStrideB = batchedB ? k * n : 0;
   const sizes = [batch, m, n, k, transposeA ? 1 : 0, transposeB ? 1 : 0, batchStrideA, batchStrideB];
-  return withEpilogue(code.MATMUL, kernel, sizes, scratchBytes);
+  return withEpilogue(code.MATMUL, kernel, sizes);
 }
 
 /** `scratchRows` rows of scratch memory for each chunk, and as many for each image. */
@@ -238,9 +228,8 @@ function withEpilogue(
   opcode: number,
   { epilogue, inputs }: { readonly epilogue?: Epilogue; readonly inputs: readonly DType[] },
   sizes: readonly number[],
-  scratchBytes: number,
 ): KernelCode {
-  if (epilogue === undefined) return fixed(opcode, sizes, scratchBytes);
+  if (epilogue === undefined) return fixed(opcode, sizes);
   const program = compileProgram({
     ...epilogue,
     inPlace: [],
@@ -248,10 +237,10 @@ function withEpilogue(
     storesResults: true,
     isAligned: false,
   });
-  return { opcode, sizes, program, scratchBytes, threadBytes: program.threadBytes };
+  return { ...fixed(opcode, sizes), program, threadBytes: program.threadBytes };
 }
 
-function fixed(opcode: number, sizes: readonly number[], scratchBytes = 0): KernelCode {
+function fixed(opcode: number, sizes: readonly number[], scratchBytes?: number): KernelCode {
   return { opcode, sizes, scratchBytes, threadBytes: 0 };
 }
 

@@ -5,7 +5,8 @@ import type { DeviceMemory } from './memory.js';
 import type { CpuHost, CpuWorker } from './workers.js';
 
 interface KernelExports {
-  lead(commands: number, count: number, threads: number, maySleep: boolean): void;
+  lead(commands: number, count: number, maySleep: boolean): void;
+  scratchBytes(opcode: number, sizes: number, threads: number): number;
   fail(): void;
 }
 
@@ -16,7 +17,7 @@ interface Region {
 }
 
 export class ThreadTeam {
-  readonly threads: number;
+  readonly #threads: number;
   readonly #host: CpuHost;
   readonly #memory: DeviceMemory;
   readonly #exports: KernelExports;
@@ -27,14 +28,19 @@ export class ThreadTeam {
 
   /** Workers join when they have started: nothing waits for them. */
   constructor(host: CpuHost, module: WebAssembly.Module, memory: DeviceMemory, threads: number) {
-    this.threads = threads;
+    this.#threads = threads;
     this.#host = host;
     this.#memory = memory;
     const instance = new WebAssembly.Instance(module, { env: { memory: memory.wasm } });
     this.#exports = instance.exports as unknown as KernelExports;
     for (let thread = 1; thread < threads; thread++) {
-      this.#workers.push(host.startWorker({ module, memory: memory.wasm, thread, threads }));
+      this.#workers.push(host.startWorker({ module, memory: memory.wasm, thread }));
     }
+  }
+
+  /** Scratch memory for a kernel that decides itself how it cuts its work; its sizes are in memory. */
+  scratchBytes(opcode: number, sizes: number): number {
+    return this.#exports.scratchBytes(opcode, sizes, this.#threads);
   }
 
   /** Makes room for a list of commands, and for what its kernels need to run. Returns where the list goes. */
@@ -42,7 +48,7 @@ export class ThreadTeam {
     this.#reserve(this.#commands, commandBytes);
     this.#reserve(this.#scratch, scratchBytes);
     const stride = Math.ceil(threadBytes / layout.LINE) * layout.LINE;
-    this.#reserve(this.#threadMemory, stride * this.threads);
+    this.#reserve(this.#threadMemory, stride * this.#threads);
     const { words } = this.#memory;
     words[layout.SCRATCH / 4] = this.#scratch.address;
     words[layout.THREAD_MEMORY / 4] = this.#threadMemory.address;
@@ -53,7 +59,7 @@ export class ThreadTeam {
   /** Runs a list of commands and returns when it is done. Throws if a kernel traps; nothing can run after that. */
   run(commands: number, count: number): void {
     try {
-      this.#exports.lead(commands, count, this.threads, this.#host.maySleep);
+      this.#exports.lead(commands, count, this.#host.maySleep);
     } catch (error) {
       this.#exports.fail();
       throw error;

@@ -13,12 +13,11 @@ export interface CpuHost {
   startWorker(start: WorkerStart): CpuWorker;
 }
 
-/** What a worker is given: the kernels, the memory, and its number among the threads. */
+/** What a worker is given: the kernels, the memory, and its number. */
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly thread: number;
-  readonly threads: number;
 }
 
 export interface CpuWorker {
@@ -29,10 +28,10 @@ export interface CpuWorker {
  * JavaScript of a worker, a function of what it is given. It serves until the worker is ended; if a kernel traps, it makes
  * the other threads trap as well instead of waiting for it. Kept as text so that bundlers have no file to find.
  */
-export const serveSource = `({ module, memory, thread, threads }) => {
+export const serveSource = `({ module, memory, thread }) => {
   const { serve, fail } = new WebAssembly.Instance(module, { env: { memory } }).exports;
   try {
-    serve(thread, threads);
+    serve(thread);
   } catch (error) {
     fail();
     throw error;

@@ -26,6 +26,8 @@ const networkGeometries: [string, Conv2dGeometry][] = [
   ['3x3, 16 to 33 channels at 17x17', sameGeometry(2, 17, 16, 33)],
   ['3x3, 32 to 32 channels at 16x16', sameGeometry(2, 16, 32, 32)],
   ['3x3, 64 to 20 channels at 9x9', sameGeometry(1, 9, 64, 20)],
+  ['3x3, 8 to 256 channels at 23x23', sameGeometry(1, 23, 8, 256)],
+  ['3x3, 300 to 12 channels at 18x18', sameGeometry(2, 18, 300, 12)],
   ['3x3 with stride 2, 32 to 32 channels at 16x16', sameGeometry(2, 16, 32, 32, 2)],
   ['3x3 from 3 channels at 32x32', sameGeometry(1, 32, 3, 16)],
   ['3x3 to 3 channels at 32x32', sameGeometry(1, 32, 16, 3)],

@@ -109,6 +109,33 @@ describe.each([...deviceLabels, 'reference'])('device %s', (label) => {
     device().free(small);
   });
 
+  it('refuses kernels of impossible sizes, and goes on working', async () => {
+    const shape = [2 ** 16, 2 ** 16];
+    const e = new ExpressionBuilder(shape);
+    const expression = e.build(e.load(0, { view: { offset: 0, strides: [0, 0] } }));
+    const transposed = { transposeA: false, transposeB: false, batchedA: true, batchedB: true };
+    const refused: Kernel[] = [
+      { kind: 'matmul', batch: 1, m: 2, n: 2, k: 0, ...transposed, ...floats(2) },
+      { kind: 'layerNormGrad', rows: 1.5, channels: 2, ...floats(5) },
+      { kind: 'reduce', reduction: 'sum', shape, axes: [0, 1], expression, ...floats(1) },
+      {
+        kind: 'groupNorm',
+        ...{ batch: 1, positions: 1, channels: 4, groups: 3, epsilon: 0, silu: false },
+        ...floats(3),
+      },
+    ];
+    for (const kernel of refused) {
+      await expect(device().prepare([kernel]), kernel.kind).rejects.toMatchObject({
+        code: 'INVALID_KERNEL',
+        problem: expect.stringContaining(kernel.kind),
+      });
+    }
+    const [input, output] = [filled(device(), [1, 2, 3, 4]), device().allocate(16)];
+    device().submit([command([input], [output])]);
+    expect(Array.from(await device().read(output, 'float32', 4))).toEqual([2, 4, 6, 8]);
+    for (const buffer of [input, output]) device().free(buffer);
+  });
+
   it('gives buffers that do not overlap', async () => {
     const buffers = [4, 4, 12, 20, 400, 4, 64].map((byteLength) => device().allocate(byteLength));
     buffers.forEach((buffer, i) => {
@@ -193,6 +220,7 @@ describe.each([...deviceLabels, 'reference'])('device %s', (label) => {
     await other.close();
     expect(() => other.allocate(16)).toThrow(DmpoError);
     await expect(other.finish()).rejects.toThrow(DmpoError);
+    expect(() => other.free(buffer)).not.toThrow();
   });
 });
 

@@ -1,6 +1,7 @@
 /** A device that runs the portable programs in float64, one element at a time: the oracle of every other device. */
 
 import { checkCommand } from '../check-command.js';
+import { checkKernel } from '../check-kernel.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
@@ -24,7 +25,6 @@ export class ReferenceDevice implements Device {
   #bytes = 0;
   #peakBytes = 0;
   #isClosed = false;
-  #closed = false;
 
   /** Of the options only `poison` matters here. */
   constructor(options: DeviceOptions = {}) {
@@ -43,7 +43,7 @@ export class ReferenceDevice implements Device {
   }
 
   free(buffer: DeviceBuffer): void {
-    if (this.#closed) return;
+    if (this.#isClosed) return;
     this.#valuesOf(buffer);
     this.#buffers.delete(buffer);
     this.#bytes -= buffer.byteLength;
@@ -107,7 +107,6 @@ export class ReferenceDevice implements Device {
   trim(): void {}
 
   async close(): Promise<void> {
-    this.#closed = true;
     this.#isClosed = true;
     this.#buffers.clear();
     this.#programs.clear();
@@ -118,6 +117,7 @@ export class ReferenceDevice implements Device {
     const key = kernelKey(kernel);
     let program = this.#programs.get(key);
     if (program === undefined) {
+      checkKernel(kernel);
       program = compileProgram(portableProgram(kernel));
       this.#programs.set(key, program);
     }

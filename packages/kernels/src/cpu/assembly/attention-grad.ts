@@ -7,7 +7,7 @@
 // threads, the keys of a head are sliced, each slice leaves a partial dQ in scratch memory, and the slices
 // are summed in order.
 
-import { packKeys, packTokens } from './attention';
+import { AttentionSizes, packKeys, packTokens, roundToPanel } from './attention';
 import { fillRows, multiplyOuter, multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { exp, horizontalSum, loadLanes, madd } from './simd';
 import { sumSlices } from './slices';
@@ -34,24 +34,20 @@ export function attentionGrad(
   dq: usize,
   dk: usize,
   dv: usize,
-  batch: i32,
-  heads: i32,
-  queries: i32,
-  keys: i32,
-  headDim: i32,
-  scale: f32,
+  sizes: usize,
   scratch: usize,
   thread: i32,
-  threads: i32,
 ): void {
-  const pairs = batch * heads;
-  const blocks = (keys + BLOCK_KEYS - 1) / BLOCK_KEYS;
-  const wanted = min(blocks, (CHUNKS + pairs - 1) / pairs);
-  const sliceKeys = ((blocks + wanted - 1) / wanted) * BLOCK_KEYS;
+  const s = changetype<AttentionSizes>(sizes);
+  const heads = s.heads;
+  const queries = s.queries;
+  const keys = s.keys;
+  const headDim = s.headDim;
+  const pairs = s.batch * heads;
+  const sliceKeys = sliceKeysOf(s);
   const slices = (keys + sliceKeys - 1) / sliceKeys;
-  const queryFloats = batch * queries * heads * headDim;
-  const partials = slices > 1 ? slices * queryFloats : 0;
-  const area = scratch + ((<usize>(partials + thread * areaFloats(headDim))) << 2);
+  const queryFloats = s.batch * queries * heads * headDim;
+  const area = scratch + <usize>partialsBytes(s) + <usize>thread * areaBytes(headDim);
 
   const chunks = pairs * slices;
   for (let chunk = claim(); chunk < chunks; chunk = claim()) {
@@ -75,7 +71,7 @@ export function attentionGrad(
       min(sliceKeys, keys - firstKey),
       headDim,
       (<usize>(heads * headDim)) << 2,
-      scale,
+      s.scale,
       area,
     );
   }
@@ -91,24 +87,40 @@ export function attentionGrad(
   }
 }
 
+/** Bytes of scratch memory: partial dQ of the slices, and an area for each thread. */
+export function attentionGradScratch(s: AttentionSizes, threads: i32): u64 {
+  return partialsBytes(s) + <u64>threads * areaBytes(s.headDim);
+}
+
+/** Keys of a slice, whole blocks. */
 @inline
-function roundToPanel(count: i32): i32 {
-  return (count + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
+function sliceKeysOf(s: AttentionSizes): i32 {
+  const pairs = s.batch * s.heads;
+  const blocks = (s.keys + BLOCK_KEYS - 1) / BLOCK_KEYS;
+  const wanted = min(blocks, (CHUNKS + pairs - 1) / pairs);
+  return ((blocks + wanted - 1) / wanted) * BLOCK_KEYS;
+}
+
+@inline
+function partialsBytes(s: AttentionSizes): u64 {
+  const sliceKeys = sliceKeysOf(s);
+  const slices = (s.keys + sliceKeys - 1) / sliceKeys;
+  return slices > 1 ? (((<u64>slices * s.batch) * s.queries) * s.heads * s.headDim) << 2 : 0;
 }
 
 /**
- * Floats of a thread's area: table of rows, a segment, packed keys (two ways), values, queries and dO, two
- * blocks of scores.
+ * A thread's area: table of rows, a segment, packed keys (two ways), values, queries and dO, two blocks of
+ * scores.
  */
 @inline
-function areaFloats(headDim: i32): i32 {
-  return (
+function areaBytes(headDim: i32): usize {
+  const floats =
     BLOCK_QUERIES * (ROW_ENTRY >> 2) +
     4 +
     2 * BLOCK_KEYS * headDim +
     (BLOCK_KEYS + 2 * BLOCK_QUERIES) * roundToPanel(headDim) +
-    2 * BLOCK_QUERIES * BLOCK_KEYS
-  );
+    2 * BLOCK_QUERIES * BLOCK_KEYS;
+  return (<usize>floats) << 2;
 }
 
 /** All queries of one head against some of its keys; tokens are `stride` bytes apart. */
@@ -225,13 +237,35 @@ function gradientOfScores(
   const shift = f32x4.splat(logsumexp);
   const offset = f32x4.splat(d);
   const factor = f32x4.splat(scale);
+  // Four vectors at a time, because V8 builds constants anew in every iteration.
+  while (scores + 64 <= end) {
+    const p0 = exp(f32x4.sub(v128.load(scores), shift));
+    const p1 = exp(f32x4.sub(v128.load(scores, 16), shift));
+    const p2 = exp(f32x4.sub(v128.load(scores, 32), shift));
+    const p3 = exp(f32x4.sub(v128.load(scores, 48), shift));
+    v128.store(scores, p0);
+    v128.store(scores, p1, 16);
+    v128.store(scores, p2, 32);
+    v128.store(scores, p3, 48);
+    storeGradient(gradients, p0, factor, offset);
+    storeGradient(gradients + 16, p1, factor, offset);
+    storeGradient(gradients + 32, p2, factor, offset);
+    storeGradient(gradients + 48, p3, factor, offset);
+    scores += 64;
+    gradients += 64;
+  }
   while (scores < end) {
     const p = exp(f32x4.sub(v128.load(scores), shift));
     v128.store(scores, p);
-    v128.store(gradients, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(gradients), offset)));
+    storeGradient(gradients, p, factor, offset);
     scores += 16;
     gradients += 16;
   }
+}
+
+@inline
+function storeGradient(gradients: usize, p: v128, factor: v128, offset: v128): void {
+  v128.store(gradients, f32x4.mul(f32x4.mul(p, factor), f32x4.sub(v128.load(gradients), offset)));
 }
 
 /** output[key][d] = or += sum over rows of block[row][key] * tokens[row][d]; tokens are packed panels. */

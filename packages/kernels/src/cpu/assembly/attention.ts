@@ -16,6 +16,17 @@ const BLOCK_KEYS: i32 = 128;
 /** Wanted number of chunks; a chunk is at least a block of queries of one head. */
 const CHUNKS: i32 = 32;
 
+/** The sizes of an attention or of its gradient, as the device writes them: i32 but for the scale. */
+@unmanaged
+export class AttentionSizes {
+  batch: i32;
+  heads: i32;
+  queries: i32;
+  keys: i32;
+  headDim: i32;
+  scale: f32;
+}
+
 /**
  * q, o: [batch, queries, heads, headDim]; k, v: [batch, keys, heads, headDim]. o = softmax(scale q k^T) v;
  * logsumexp [batch, heads, queries] is the natural logarithm of the sum of exp(scale q k^T).
@@ -26,28 +37,19 @@ export function attention(
   v: usize,
   o: usize,
   logsumexp: usize,
-  batch: i32,
-  heads: i32,
-  queries: i32,
-  keys: i32,
-  headDim: i32,
-  scale: f32,
+  sizes: usize,
   scratch: usize,
   thread: i32,
-  threads: i32,
 ): void {
-  const pairs = batch * heads;
-  const blocks = (queries + BLOCK_QUERIES - 1) / BLOCK_QUERIES;
-  const wanted = min(blocks, (CHUNKS + pairs - 1) / pairs);
-  const groupQueries = ((blocks + wanted - 1) / wanted) * BLOCK_QUERIES;
+  const s = changetype<AttentionSizes>(sizes);
+  const heads = s.heads;
+  const queries = s.queries;
+  const keys = s.keys;
+  const headDim = s.headDim;
+  const pairs = s.batch * heads;
+  const groupQueries = groupQueriesOf(s);
   const groups = (queries + groupQueries - 1) / groupQueries;
-  const paddedDim = (headDim + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
-  const areaFloats =
-    groupQueries * 2 +
-    BLOCK_QUERIES * (ROW_ENTRY >> 2) +
-    4 +
-    BLOCK_KEYS * (headDim + paddedDim + BLOCK_QUERIES);
-  const area = scratch + ((<usize>(thread * areaFloats)) << 2);
+  const area = scratch + <usize>thread * areaBytes(s);
 
   const chunks = pairs * groups;
   for (let chunk = claim(); chunk < chunks; chunk = claim()) {
@@ -66,11 +68,41 @@ export function attention(
       keys,
       headDim,
       (<usize>(heads * headDim)) << 2,
-      scale,
+      s.scale,
       area,
     );
   }
   barrier();
+}
+
+/** Bytes of scratch memory: an area for each thread. */
+export function attentionScratch(s: AttentionSizes, threads: i32): u64 {
+  return <u64>threads * areaBytes(s);
+}
+
+/** Queries of a chunk, whole blocks. */
+@inline
+function groupQueriesOf(s: AttentionSizes): i32 {
+  const pairs = s.batch * s.heads;
+  const blocks = (s.queries + BLOCK_QUERIES - 1) / BLOCK_QUERIES;
+  const wanted = min(blocks, (CHUNKS + pairs - 1) / pairs);
+  return ((blocks + wanted - 1) / wanted) * BLOCK_QUERIES;
+}
+
+/** A thread's area: maxima and sums of a chunk, a table of rows, a segment, packed keys and values, scores. */
+@inline
+function areaBytes(s: AttentionSizes): usize {
+  const floats =
+    2 * groupQueriesOf(s) +
+    BLOCK_QUERIES * (ROW_ENTRY >> 2) +
+    4 +
+    BLOCK_KEYS * (s.headDim + roundToPanel(s.headDim) + BLOCK_QUERIES);
+  return (<usize>floats) << 2;
+}
+
+@inline
+export function roundToPanel(count: i32): i32 {
+  return (count + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1);
 }
 
 /** Some queries of one head against all its keys; tokens are `stride` bytes apart. */
@@ -93,8 +125,7 @@ function attendQueries(
   const segment = table + BLOCK_QUERIES * ROW_ENTRY;
   const packedKeys = segment + 16;
   const packedValues = packedKeys + ((<usize>(BLOCK_KEYS * headDim)) << 2);
-  const scores =
-    packedValues + ((<usize>(BLOCK_KEYS * ((headDim + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1)))) << 2);
+  const scores = packedValues + ((<usize>(BLOCK_KEYS * roundToPanel(headDim))) << 2);
   store<usize>(segment, 0);
 
   for (let firstKey = 0; firstKey < keys; firstKey += BLOCK_KEYS) {
@@ -116,7 +147,7 @@ function attendQueries(
         packedKeys,
         (<usize>(headDim * TILE_COLUMNS)) << 2,
         0,
-        (count + TILE_COLUMNS - 1) & ~(TILE_COLUMNS - 1),
+        roundToPanel(count),
         false,
       );
       for (let row = 0; row < rows; row++) {
@@ -202,7 +233,20 @@ function updateRow(
   highest = f32x4.pmax(f32x4.splat(old), highest);
 
   let sums = f32x4.splat(0);
-  for (let p = scores; p < end; p += 16) {
+  let p = scores;
+  // Four vectors at a time, because V8 builds constants anew in every iteration.
+  for (; p + 64 <= end; p += 64) {
+    const w0 = exp(f32x4.sub(v128.load(p), highest));
+    const w1 = exp(f32x4.sub(v128.load(p, 16), highest));
+    const w2 = exp(f32x4.sub(v128.load(p, 32), highest));
+    const w3 = exp(f32x4.sub(v128.load(p, 48), highest));
+    v128.store(p, w0);
+    v128.store(p, w1, 16);
+    v128.store(p, w2, 32);
+    v128.store(p, w3, 48);
+    sums = f32x4.add(sums, f32x4.add(f32x4.add(w0, w1), f32x4.add(w2, w3)));
+  }
+  for (; p < end; p += 16) {
     const weights = exp(f32x4.sub(v128.load(p), highest));
     v128.store(p, weights);
     sums = f32x4.add(sums, weights);

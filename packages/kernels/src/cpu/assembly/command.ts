@@ -1,4 +1,4 @@
-// Commands as the device writes them (cpu/commands.ts). A command is words: opcode, address of the next command, of its
+// Commands as the device writes them (cpu/cpu-device.ts, cpu/kernel-cache.ts). A command is words: opcode, address of the next command, of its
 // kernel, of its scalars (each filling a vector), then the addresses of its inputs and of its outputs. A kernel, what is the
 // same whenever it runs, is words: address of its program or 0, byte of the command at which the outputs begin, then sizes.
 

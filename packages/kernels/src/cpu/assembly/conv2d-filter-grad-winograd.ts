@@ -50,15 +50,13 @@ export function filterGradByWinograd(
 ): void {
   const inputs = g.inChannels;
   const outputs = g.outChannels;
-  const tiles = g.batch * tilesAlong(g.outHeight) * tilesAlong(g.outWidth);
-  const wanted = max(1, min(min(SLICES, tiles / SLICE_TILES), SLICES_FLOATS / sliceFloats(g)));
-  const sliceTiles = (tiles + wanted - 1) / wanted;
-  const slices = (tiles + sliceTiles - 1) / sliceTiles;
-  const wantedGroups = max(1, min((PIECES + slices - 1) / slices, outputs / GROUP_CHANNELS));
-  const groupChannels = ((outputs + wantedGroups - 1) / wantedGroups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  const tiles = tilesOf(g);
+  const slices = slicesOf(g);
+  const sliceTiles = (tiles + slices - 1) / slices;
+  const groupChannels = groupChannelsOf(g);
   const groups = (outputs + groupChannels - 1) / groupChannels;
   const area =
-    scratch + ((<usize>(slices * sliceFloats(g))) << 2) + <usize>thread * areaBytes(inputs, groupChannels);
+    scratch + ((<usize>(slices * sliceFloats(g))) << 2) + <usize>thread * areaBytes(g, groupChannels);
 
   const pieces = slices * groups;
   for (let piece = claim(); piece < pieces; piece = claim()) {
@@ -84,6 +82,32 @@ export function filterGradByWinograd(
   barrier();
 }
 
+/** Bytes of scratch memory: the sums of the slices, and an area for each thread. */
+export function winogradFilterGradScratch(g: Conv2dGeometry, threads: i32): u64 {
+  const sums = (<u64>slicesOf(g) * sliceFloats(g)) << 2;
+  return sums + <u64>threads * areaBytes(g, groupChannelsOf(g));
+}
+
+@inline
+function tilesOf(g: Conv2dGeometry): i32 {
+  return g.batch * tilesAlong(g.outHeight) * tilesAlong(g.outWidth);
+}
+
+/** Slices of equally many tiles, but for the last. */
+function slicesOf(g: Conv2dGeometry): i32 {
+  const tiles = tilesOf(g);
+  const wanted = max(1, min(min(SLICES, tiles / SLICE_TILES), SLICES_FLOATS / sliceFloats(g)));
+  const sliceTiles = (tiles + wanted - 1) / wanted;
+  return (tiles + sliceTiles - 1) / sliceTiles;
+}
+
+/** Output channels of a piece of work, whole tiles. */
+function groupChannelsOf(g: Conv2dGeometry): i32 {
+  const slices = slicesOf(g);
+  const groups = max(1, min((PIECES + slices - 1) / slices, g.outChannels / GROUP_CHANNELS));
+  return ((g.outChannels + groups - 1) / groups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+}
+
 /**
  * Tiles that are transformed at a time: as many as stay in the second-level cache, but enough that the sums,
  * which are read and written once for each group, do not cost more than the tiles.
@@ -96,10 +120,16 @@ function tilesOfGroup(inputs: i32, outputs: i32): i32 {
 }
 
 /** A thread's own memory: work space, a patch, and a group of transformed tiles of x and of dy. */
-function areaBytes(inputs: i32, groupChannels: i32): usize {
-  const channels = inputs + groupChannels;
-  const floats = channels + tilesOfGroup(inputs, groupChannels) * channels + 2 * POSITION_GAP;
-  return 2 * WORK_BYTES + ((<usize>(POSITIONS * floats)) << 2);
+function areaBytes(g: Conv2dGeometry, groupChannels: i32): usize {
+  const channels = g.inChannels + groupChannels;
+  const tiles = POSITIONS * (tilesOfGroup(g.inChannels, groupChannels) * channels + 2 * POSITION_GAP);
+  return 2 * WORK_BYTES + ((<usize>(patchFloats(g) + tiles)) << 2);
+}
+
+/** Floats of a patch of x, or of a tile of dy: both with all their channels. */
+@inline
+function patchFloats(g: Conv2dGeometry): i32 {
+  return max(POSITIONS * g.inChannels, TILE * TILE * g.outChannels);
 }
 
 /**
@@ -119,9 +149,9 @@ function addTiles(
   const inputs = g.inChannels;
   const tileRows = tilesAlong(g.outHeight);
   const tileColumns = tilesAlong(g.outWidth);
-  const group = tilesOfGroup(inputs, channels);
+  const group = tilesOfGroup(inputs, groupChannelsOf(g));
   const patch = area + 2 * WORK_BYTES;
-  const inputTiles = patch + ((<usize>(POSITIONS * (inputs + channels))) << 2);
+  const inputTiles = patch + ((<usize>patchFloats(g)) << 2);
   const inputPosition = (<usize>(group * inputs + POSITION_GAP)) << 2;
   const gradientTiles = inputTiles + <usize>POSITIONS * inputPosition;
   const gradientPosition = (<usize>(group * channels + POSITION_GAP)) << 2;

@@ -6,7 +6,11 @@
 // lies: the taps of a kernel row are contiguous, so 8 columns of the register tile cross tap boundaries
 // freely. A 3 x 3 kernel with stride 1 and enough channels goes to conv2d-filter-grad-winograd.ts instead.
 
-import { filterGradByWinograd, isWinogradFilterGradSuited } from './conv2d-filter-grad-winograd';
+import {
+  filterGradByWinograd,
+  isWinogradFilterGradSuited,
+  winogradFilterGradScratch,
+} from './conv2d-filter-grad-winograd';
 import { Conv2dGeometry, inputSpan, isPlain3x3, paddedRows, rowsOfChunk } from './conv2d-tile';
 import { multiplyOuter, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { sumSlices } from './slices';
@@ -33,33 +37,22 @@ export function conv2dFilterGrad(
   geometry: usize,
   scratch: usize,
   thread: i32,
-  threads: i32,
 ): void {
   const g = changetype<Conv2dGeometry>(geometry);
-  if (isPlain3x3(g) && isWinogradFilterGradSuited(g)) {
+  if (usesWinograd(g)) {
     filterGradByWinograd(g, x, dy, dw, scratch, thread);
     return;
   }
   const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
-  const chunks = g.batch * ((g.outHeight + chunkRows - 1) / chunkRows);
-  const filterFloats = g.outChannels * g.kernelHeight * g.kernelWidth * g.inChannels;
-  const pixels = g.batch * g.outHeight * g.outWidth;
-  const wanted = min(min(pixels / SLICE_PIXELS, SLICES_FLOATS / filterFloats), min(PIECES, chunks));
-  const sliceChunks = (chunks + max(wanted, 1) - 1) / max(wanted, 1);
-  const slices = (chunks + sliceChunks - 1) / sliceChunks;
-  const wantedGroups = min(
-    (PIECES + slices - 1) / slices,
-    (g.outChannels + GROUP_CHANNELS - 1) / GROUP_CHANNELS,
-  );
-  const groupChannels =
-    ((g.outChannels + wantedGroups - 1) / wantedGroups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+  const chunks = chunksOf(g);
+  const filterFloats = filterFloatsOf(g);
+  const slices = slicesOf(g);
+  const sliceChunks = (chunks + slices - 1) / slices;
+  const groupChannels = groupChannelsOf(g);
   const groups = (g.outChannels + groupChannels - 1) / groupChannels;
 
   const isSliced = slices > 1;
-  const area =
-    scratch +
-    (isSliced ? (<usize>(slices * filterFloats)) << 2 : 0) +
-    <usize>thread * areaBytes(g, chunkRows, groupChannels);
+  const area = scratch + <usize>partialsBytes(g) + <usize>thread * areaBytes(g, chunkRows, groupChannels);
   const pieces = slices * groups;
   for (let piece = claim(); piece < pieces; piece = claim()) {
     const slice = piece / groups;
@@ -81,6 +74,52 @@ export function conv2dFilterGrad(
     }
     barrier();
   }
+}
+
+/** Bytes of scratch memory: partial gradients of the slices, and an area for each thread. */
+export function conv2dFilterGradScratch(g: Conv2dGeometry, threads: i32): u64 {
+  if (usesWinograd(g)) return winogradFilterGradScratch(g, threads);
+  const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
+  return partialsBytes(g) + <u64>threads * areaBytes(g, chunkRows, groupChannelsOf(g));
+}
+
+@inline
+function usesWinograd(g: Conv2dGeometry): bool {
+  return isPlain3x3(g) && isWinogradFilterGradSuited(g);
+}
+
+@inline
+function filterFloatsOf(g: Conv2dGeometry): i32 {
+  return g.outChannels * g.kernelHeight * g.kernelWidth * g.inChannels;
+}
+
+/** Chunks of rows of all images. */
+@inline
+function chunksOf(g: Conv2dGeometry): i32 {
+  const chunkRows = rowsOfChunk(g.outHeight, g.outWidth, 1);
+  return g.batch * ((g.outHeight + chunkRows - 1) / chunkRows);
+}
+
+/** Slices of equally many chunks, but for the last. */
+function slicesOf(g: Conv2dGeometry): i32 {
+  const chunks = chunksOf(g);
+  const pixels = g.batch * g.outHeight * g.outWidth;
+  const most = min(min(pixels / SLICE_PIXELS, SLICES_FLOATS / filterFloatsOf(g)), min(PIECES, chunks));
+  const wanted = max(most, 1);
+  const sliceChunks = (chunks + wanted - 1) / wanted;
+  return (chunks + sliceChunks - 1) / sliceChunks;
+}
+
+/** Output channels of a piece of work, whole tiles. */
+function groupChannelsOf(g: Conv2dGeometry): i32 {
+  const slices = slicesOf(g);
+  const groups = min((PIECES + slices - 1) / slices, (g.outChannels + GROUP_CHANNELS - 1) / GROUP_CHANNELS);
+  return ((g.outChannels + groups - 1) / groups + TILE_ROWS - 1) & ~(TILE_ROWS - 1);
+}
+
+function partialsBytes(g: Conv2dGeometry): u64 {
+  const slices = slicesOf(g);
+  return slices > 1 ? (<u64>slices * filterFloatsOf(g)) << 2 : 0;
 }
 
 /**

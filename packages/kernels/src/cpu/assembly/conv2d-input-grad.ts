@@ -21,6 +21,7 @@ import {
   packReversedWinogradFilter,
   winogradAreaBytes,
   winogradFilterBytes,
+  winogradScratch,
 } from './conv2d-winograd';
 import { ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
 import { applyEpilogue } from './map';
@@ -39,23 +40,21 @@ export function conv2dInputGrad(
   epilogue: usize,
   scratch: usize,
   thread: i32,
-  threads: i32,
 ): void {
   const g = changetype<Conv2dGeometry>(geometry);
-  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.inHeight, g.inWidth, g.outChannels, g.inChannels)) {
+  if (usesWinograd(g)) {
     gradientByWinograd(g, dy, w, dx, epilogue, scratch, thread);
     return;
   }
   const channels = g.inChannels;
-  const panels = (channels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const panels = panelsOf(g);
   for (let panel = claim(); panel < panels; panel = claim()) packPanelOfClasses(g, w, scratch, panel, panels);
   barrier();
 
   const chunkRows = rowsOfChunk(g.inHeight, g.inWidth, g.strideHeight);
   const chunksOfImage = (g.inHeight + chunkRows - 1) / chunkRows;
   const chunks = g.batch * chunksOfImage;
-  const packedFloats = panels * g.kernelHeight * g.kernelWidth * g.outChannels * TILE_COLUMNS;
-  const area = scratch + ((<usize>packedFloats) << 2) + <usize>thread * areaBytes(g, chunkRows);
+  const area = scratch + <usize>packedBytes(g) + <usize>thread * areaBytes(g, chunkRows);
   for (let chunk = claim(); chunk < chunks; chunk = claim()) {
     const image = chunk / chunksOfImage;
     const firstRow = (chunk % chunksOfImage) * chunkRows;
@@ -67,6 +66,27 @@ export function conv2dInputGrad(
     }
   }
   barrier();
+}
+
+/** Bytes of scratch memory: the packed filter, and an area for each thread. */
+export function conv2dInputGradScratch(g: Conv2dGeometry, threads: i32): u64 {
+  if (usesWinograd(g)) return winogradScratch(g.outChannels, g.inChannels, threads);
+  return packedBytes(g) + <u64>threads * areaBytes(g, rowsOfChunk(g.inHeight, g.inWidth, g.strideHeight));
+}
+
+@inline
+function usesWinograd(g: Conv2dGeometry): bool {
+  return isPlain3x3(g) && isWinogradSuited(g.batch, g.inHeight, g.inWidth, g.outChannels, g.inChannels);
+}
+
+@inline
+function panelsOf(g: Conv2dGeometry): i32 {
+  return (g.inChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+}
+
+@inline
+function packedBytes(g: Conv2dGeometry): u64 {
+  return (<u64>(panelsOf(g) * TILE_COLUMNS) * (g.kernelHeight * g.kernelWidth * g.outChannels)) << 2;
 }
 
 /**
@@ -212,7 +232,7 @@ function gradientOfRows(
 ): void {
   const strideH = g.strideHeight;
   const strideW = g.strideWidth;
-  const panels = (g.inChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const panels = panelsOf(g);
   const low = floorDivide(firstRow + g.padTop - (g.kernelHeight - 1) * g.dilationHeight, strideH);
   const high = floorDivide(firstRow + rows - 1 + g.padTop, strideH);
   const left = floorDivide(g.padLeft - (g.kernelWidth - 1) * g.dilationWidth, strideW);

@@ -144,6 +144,11 @@ export function winogradAreaBytes(inputs: i32, outputs: i32): usize {
   return WORK_BYTES + <usize>(POSITIONS * group * ROW_ENTRY) + ((<usize>(POSITIONS * channels)) << 2) + 16;
 }
 
+/** Bytes of scratch memory: the packed filter, and an area for each thread. */
+export function winogradScratch(inputs: i32, outputs: i32, threads: i32): u64 {
+  return <u64>winogradFilterBytes(inputs, outputs) + <u64>threads * winogradAreaBytes(inputs, outputs);
+}
+
 /**
  * destination[batch, height, width, outputs] = 3 x 3 convolution of source[batch, sourceHeight, sourceWidth,
  * inputs]; tap (r, s) of pixel (p, q) is source pixel (p + r - padTop, q + s - padLeft). `filter` is packed,

@@ -17,6 +17,7 @@ import {
   packWinogradFilter,
   winogradAreaBytes,
   winogradFilterBytes,
+  winogradScratch,
 } from './conv2d-winograd';
 import { ROW_ENTRY, TILE_COLUMNS } from './gemm-tile';
 import { applyEpilogue } from './map';
@@ -35,16 +36,15 @@ export function conv2d(
   epilogue: usize,
   scratch: usize,
   thread: i32,
-  threads: i32,
 ): void {
   const g = changetype<Conv2dGeometry>(geometry);
-  if (isPlain3x3(g) && isWinogradSuited(g.batch, g.outHeight, g.outWidth, g.inChannels, g.outChannels)) {
+  if (usesWinograd(g)) {
     convolveByWinograd(g, x, w, y, epilogue, scratch, thread);
     return;
   }
   const channels = g.outChannels;
-  const depth = g.kernelHeight * g.kernelWidth * g.inChannels;
-  const panels = (channels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  const depth = depthOf(g);
+  const panels = panelsOf(g);
   const panelBytes = (<usize>(depth * TILE_COLUMNS)) << 2;
 
   for (let panel = claim(); panel < panels; panel = claim()) {
@@ -74,6 +74,28 @@ export function conv2d(
     }
   }
   barrier();
+}
+
+/** Bytes of scratch memory: the packed filter, and an area for each thread. */
+export function conv2dScratch(g: Conv2dGeometry, threads: i32): u64 {
+  if (usesWinograd(g)) return winogradScratch(g.inChannels, g.outChannels, threads);
+  const packed = (<u64>(panelsOf(g) * TILE_COLUMNS) * depthOf(g)) << 2;
+  return packed + <u64>threads * areaBytes(g, rowsOfChunk(g.outHeight, g.outWidth, 1));
+}
+
+@inline
+function usesWinograd(g: Conv2dGeometry): bool {
+  return isPlain3x3(g) && isWinogradSuited(g.batch, g.outHeight, g.outWidth, g.inChannels, g.outChannels);
+}
+
+@inline
+function panelsOf(g: Conv2dGeometry): i32 {
+  return (g.outChannels + TILE_COLUMNS - 1) / TILE_COLUMNS;
+}
+
+@inline
+function depthOf(g: Conv2dGeometry): i32 {
+  return g.kernelHeight * g.kernelWidth * g.inChannels;
 }
 
 function convolveByWinograd(

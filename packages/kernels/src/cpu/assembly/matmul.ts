@@ -3,7 +3,7 @@
 // tile runs over blocks that stay in cache.
 //
 // The output is cut into chunks of whole blocks (batch, slice of k, row group, column group), as many as the
-// sizes alone decide. cpu/scratch.ts makes the same decisions to size the scratch memory.
+// sizes alone decide.
 
 import { fillRows, multiplyOuter, multiplyPanels, ROW_ENTRY, TILE_COLUMNS, TILE_ROWS } from './gemm-tile';
 import { applyEpilogue } from './map';
@@ -28,61 +28,61 @@ const SLICE_DEPTH: i32 = 1024;
 const PACK_PANELS: i32 = 4;
 const REDUCE_FLOATS: i32 = 4096;
 
+/** The sizes of a product, as the device writes them: i32. Batch strides count floats; 0 uses one matrix for the whole batch. */
+@unmanaged
+export class MatmulSizes {
+  batch: i32;
+  m: i32;
+  n: i32;
+  k: i32;
+  transposeA: i32;
+  transposeB: i32;
+  batchStrideA: i32;
+  batchStrideB: i32;
+}
+
 /**
  * C[b] = op(A[b]) op(B[b]) for b < batch. A is [m, k], or [k, m] if transposeA; B is [k, n], or [n, k] if
- * transposeB; C is contiguous [batch, m, n]. Batch strides count floats; 0 uses one matrix for the whole
- * batch. k is summed in ascending order within slices fixed by the sizes, slices in ascending order.
+ * transposeB; C is contiguous [batch, m, n]. k is summed in ascending order within slices fixed by the sizes,
+ * slices in ascending order.
  */
 export function matmul(
   a: usize,
   b: usize,
   c: usize,
-  batch: i32,
-  m: i32,
-  n: i32,
-  k: i32,
-  transposeA: bool,
-  transposeB: bool,
-  batchStrideA: i32,
-  batchStrideB: i32,
+  sizes: usize,
   epilogue: usize,
   scratch: usize,
   thread: i32,
-  threads: i32,
 ): void {
-  // One B for contiguous matrices A is one tall product.
-  if (batchStrideB == 0 && !transposeA && (batch == 1 || batchStrideA == m * k)) {
-    m *= batch;
-    batch = 1;
-  }
-  const panels = (n + TILE_COLUMNS - 1) / TILE_COLUMNS;
-  const isShared = batch == 1 && m >= SHARED_PACK_ROWS;
+  const s = changetype<MatmulSizes>(sizes);
+  const m = s.m;
+  const n = s.n;
+  const k = s.k;
+  const isShared = isPackShared(s);
+  const panels = panelsOf(n);
   const rowGroup = isShared ? BLOCK_ROWS : m;
-  const rowGroups = (m + rowGroup - 1) / rowGroup;
-  const wantedColumnGroups = isShared ? 1 : min((CHUNKS + batch - 1) / batch, (panels + 1) / 2);
-  const columnGroup = (panels + wantedColumnGroups - 1) / wantedColumnGroups;
+  const rowGroups = rowGroupsOf(s);
+  const columnGroup = columnGroupOf(s);
   const columnGroups = (panels + columnGroup - 1) / columnGroup;
-  const blocks = batch * rowGroups * columnGroups;
-  const slices = max(1, min(CHUNKS / blocks, k / SLICE_DEPTH));
+  const slices = slicesOf(s);
   const sliceDepth = (k + slices - 1) / slices;
 
   const partials = scratch;
-  const packed = partials + (slices > 1 ? (<usize>slices * batch * m * n) << 2 : 0);
-  const areas = packed + (isShared ? (<usize>panels * k * TILE_COLUMNS) << 2 : 0);
-  const areaFloats = areaSize(isShared ? 0 : columnGroup, min(k, BLOCK_DEPTH));
-  const area = areas + ((<usize>thread * areaFloats) << 2);
+  const packed = partials + <usize>partialsBytes(s);
+  const area = packed + <usize>packedBytes(s) + <usize>thread * areaBytes(s);
 
   if (isShared) {
     const count = (panels + PACK_PANELS - 1) / PACK_PANELS;
     for (let index = claim(); index < count; index = claim()) {
       const first = index * PACK_PANELS;
       const to = packed + ((<usize>(first * TILE_COLUMNS) * k) << 2);
-      packPanels(b, to, n, k, 0, k, first, min(first + PACK_PANELS, panels), transposeB);
+      packPanels(b, to, n, k, 0, k, first, min(first + PACK_PANELS, panels), s.transposeB != 0);
     }
     barrier();
   }
 
-  const chunks = blocks * slices;
+  const chunks = s.batch * rowGroups * columnGroups * slices;
   for (let index = claim(); index < chunks; index = claim()) {
     const columnIndex = index % columnGroups;
     let rest = index / columnGroups;
@@ -94,17 +94,17 @@ export function matmul(
     const lastRow = min(firstRow + rowGroup, m);
     const output =
       slices > 1
-        ? partials + ((<usize>(slice * batch + matrix) * m * n) << 2)
+        ? partials + ((<usize>(slice * s.batch + matrix) * m * n) << 2)
         : c + ((<usize>matrix * m * n) << 2);
     multiplyBlock(
-      a + ((<usize>matrix * batchStrideA) << 2),
-      isShared ? packed : b + ((<usize>matrix * batchStrideB) << 2),
+      a + ((<usize>matrix * s.batchStrideA) << 2),
+      isShared ? packed : b + ((<usize>matrix * s.batchStrideB) << 2),
       output,
       m,
       n,
       k,
-      transposeA,
-      transposeB,
+      s.transposeA != 0,
+      s.transposeB != 0,
       isShared,
       firstRow,
       lastRow,
@@ -121,8 +121,62 @@ export function matmul(
   barrier();
 
   if (slices > 1 || (columnGroups > 1 && epilogue != 0)) {
-    finish(c, partials, batch * m * n, slices, epilogue, thread);
+    finish(c, partials, s.batch * m * n, slices, epilogue, thread);
   }
+}
+
+/** Bytes of scratch memory: partial results of the slices of k, B packed for all threads, an area for each thread. */
+export function matmulScratch(s: MatmulSizes, threads: i32): u64 {
+  return partialsBytes(s) + packedBytes(s) + <u64>threads * areaBytes(s);
+}
+
+@inline
+function panelsOf(n: i32): i32 {
+  return (n + TILE_COLUMNS - 1) / TILE_COLUMNS;
+}
+
+/** Whether B is packed once for all threads. */
+@inline
+function isPackShared(s: MatmulSizes): bool {
+  return s.batch == 1 && s.m >= SHARED_PACK_ROWS;
+}
+
+@inline
+function rowGroupsOf(s: MatmulSizes): i32 {
+  return isPackShared(s) ? (s.m + BLOCK_ROWS - 1) / BLOCK_ROWS : 1;
+}
+
+/** Panels of a group of columns. */
+function columnGroupOf(s: MatmulSizes): i32 {
+  const panels = panelsOf(s.n);
+  if (isPackShared(s)) return panels;
+  const wanted = min((CHUNKS + s.batch - 1) / s.batch, (panels + 1) / 2);
+  return (panels + wanted - 1) / wanted;
+}
+
+/** Slices of k, where the output alone does not make enough chunks. */
+function slicesOf(s: MatmulSizes): i32 {
+  const columnGroup = columnGroupOf(s);
+  const columnGroups = (panelsOf(s.n) + columnGroup - 1) / columnGroup;
+  return max(1, min(CHUNKS / (s.batch * rowGroupsOf(s) * columnGroups), s.k / SLICE_DEPTH));
+}
+
+function partialsBytes(s: MatmulSizes): u64 {
+  const slices = slicesOf(s);
+  return slices > 1 ? ((<u64>slices * s.batch) * s.m * s.n) << 2 : 0;
+}
+
+@inline
+function packedBytes(s: MatmulSizes): u64 {
+  return isPackShared(s) ? (<u64>(panelsOf(s.n) * TILE_COLUMNS) * s.k) << 2 : 0;
+}
+
+/** A thread's area: its panels of B, a transposed block of A, a table of rows, one segment. */
+@inline
+function areaBytes(s: MatmulSizes): usize {
+  const panels = isPackShared(s) ? 0 : columnGroupOf(s);
+  const blocks = (panels * TILE_COLUMNS + BLOCK_ROWS) * min(s.k, BLOCK_DEPTH);
+  return <usize>(BLOCK_ROWS * ROW_ENTRY) + 64 + ((<usize>blocks) << 2);
 }
 
 /** Sums the slices, in order, and applies the epilogue where no thread owned whole rows. */
@@ -135,12 +189,6 @@ function finish(c: usize, partials: usize, total: i32, slices: i32, epilogue: us
     if (epilogue != 0) applyEpilogue(epilogue, begin, end, thread);
   }
   barrier();
-}
-
-/** Floats of a thread's area: its panels of B, a transposed block of A, a table of rows, one segment. */
-@inline
-function areaSize(panels: i32, depth: i32): i32 {
-  return (panels * TILE_COLUMNS + BLOCK_ROWS) * depth + BLOCK_ROWS * (ROW_ENTRY >> 2) + 16;
 }
 
 /** Equal blocks no deeper than BLOCK_DEPTH. */
