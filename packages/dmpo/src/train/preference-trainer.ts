@@ -70,8 +70,7 @@ export class PreferenceTrainer extends Trainer<PreferenceTrainerConfig> {
     );
     const noise = twice(random.normal([pairs, ...preferences.images.shape]));
     const labels = Int32Array.from(items, (pair) => preferences.labelOf(pair));
-    const dropped = random.uniform([pairs]).lt(this.config.promptDropout);
-    const classLabels = twice(where(dropped, preferences.images.prompts.length, tensor(labels, [pairs])));
+    const classLabels = twice(tensor(labels, [pairs]));
 
     const noisy = scheduler.addNoise(clean, noise, timesteps);
     const target = denoisingTarget(scheduler, clean, noise, timesteps);
