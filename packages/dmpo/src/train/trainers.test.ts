@@ -1,6 +1,6 @@
 // Both trainers on a device of this machine, with a model and images small enough for seconds.
 import { nn, openDevice, readSafetensors, type Tensor } from '@dmpo/core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { ImageSet } from '../data/image-set.js';
 import { type PreferenceSet, preferStyle } from '../data/preference-set.js';
 import { preferenceLoss } from '../losses/preference-loss.js';
@@ -35,14 +35,13 @@ function tinyModel(seed = 1): UNet2DModel {
 }
 
 /** Three prompts in two styles: gradients of different directions, dark or bright. */
-function tinyImages(change: (pixels: Float32Array) => void = () => {}): ImageSet {
+function tinyImages(): ImageSet {
   const labels = [0, 0, 1, 1, 2, 2];
   const pixels = Float32Array.from({ length: labels.length * 192 }, (_, i) => {
     const [image, place] = [Math.floor(i / 192), Math.floor((i % 192) / 3)];
     const slope = [place % 8, Math.floor(place / 8), 3.5][labels[image] ?? 0] ?? 0;
     return (slope / 7) * (image % 2 === 0 ? 1 : -1);
   });
-  change(pixels);
   return new ImageSet({
     pixels,
     shape: [8, 8, 3],
@@ -315,16 +314,23 @@ describe('PreferenceTrainer', () => {
     expect(await numbers(trainer.reference.parameters())).toEqual(before);
   });
 
-  it('gives both members of a pair the same timestep and noise', async () => {
-    // Winner and loser alike: had they different timesteps or noise, their errors would differ.
-    const twins = tinyImages((pixels) => pixels.fill(0.25));
-    const trainer = preferenceTrainer({ steps: 4, learningRate: 1e-2 }, preferStyle(twins, 'bright'));
-    await trainer.train();
-    for (const { winnerErrorDifference = 0, loserErrorDifference = 0 } of trainer.history.slice(1)) {
-      expect(Math.abs(winnerErrorDifference)).toBeGreaterThan(1e-4);
-      // Their places in the batch differ, and with them the rounding.
-      expect(Math.abs(winnerErrorDifference - loserErrorDifference)).toBeLessThan(1e-6);
+  it('gives both members of a pair the same timestep and noise, none below the smallest timestep', async () => {
+    const addNoise = vi.spyOn(scheduler, 'addNoise');
+    await preferenceTrainer({ steps: 2, minTimestep: 700 }).train();
+    expect(addNoise).toHaveBeenCalledTimes(2);
+    for (const [, noise, timesteps] of addNoise.mock.calls) {
+      for (const drawn of [noise, timesteps as Tensor]) {
+        const numbers = Array.from(await drawn.data());
+        expect(numbers.slice(numbers.length / 2)).toEqual(numbers.slice(0, numbers.length / 2));
+      }
+      const [first = 0, second, third] = Array.from(await (timesteps as Tensor).data());
+      expect(Math.min(first, second ?? 0, third ?? 0)).toBeGreaterThanOrEqual(700);
+      expect(new Set([first, second, third]).size).toBeGreaterThan(1);
     }
+    addNoise.mockRestore();
+    expect(() => preferenceTrainer({ minTimestep: 1000 })).toThrow(
+      expect.objectContaining({ code: 'BAD_ARGUMENT' }),
+    );
   });
 
   it("trains with Diffusion-DPO, and with a loss of one's own", async () => {
