@@ -49,6 +49,12 @@ export const pretrainSettings = pretrainSchema.extend({
 });
 
 export const alignSettings = preferenceSchema.extend({
+  // Noise of these timesteps leaves the style open: below, the pictures themselves would be pushed about.
+  minTimestep: z
+    .int()
+    .nonnegative()
+    .default(700)
+    .describe('smallest timestep at which pairs are compared; large ones decide what a picture becomes'),
   base: model,
   data: data('PROMPT/winner and PROMPT/loser folders, or preferences.json'),
   preferredStyle: z
@@ -58,7 +64,7 @@ export const alignSettings = preferenceSchema.extend({
     .describe('emoji style that wins: noto, flat or high-contrast'),
   output: z.string().min(1).default('runs/align').describe('folder for checkpoints and the aligned model'),
   report: z.string().min(1).default('report').describe('folder for the report'),
-  samplesPerPrompt: count.default(2).describe('samples of each prompt, before and after'),
+  samplesPerPrompt: count.default(4).describe('samples of each prompt, before and after'),
   keepCheckpoints: count.default(2).describe('how many checkpoints to keep'),
   ...samplingKeys,
   device,

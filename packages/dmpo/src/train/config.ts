@@ -56,12 +56,12 @@ export const preferenceSchema = z.strictObject({
   beta: z
     .number()
     .positive()
-    .default(500)
+    .default(100)
     .describe('factor of the logits: larger stays nearer to the base model'),
   steps: count.default(150).describe('optimiser steps'),
   batch: count.default(16).describe('pairs in a micro-batch'),
-  learningRate: z.number().positive().default(1e-4).describe('highest learning rate'),
-  schedule: schedule.default('constant').describe('course of the learning rate after the warm-up'),
+  learningRate: z.number().positive().default(3e-5).describe('highest learning rate'),
+  schedule: schedule.default('cosine').describe('course of the learning rate after the warm-up'),
   warmUpSteps: z.int().nonnegative().default(10).describe('steps in which the learning rate rises from 0'),
   emaDecay: z
     .number()
