@@ -1,3 +1,4 @@
+// JavaScript for Node, browsers and bundlers, with source maps; declarations where `--dts` is given.
 import { defineConfig } from 'tsup';
 
 export default defineConfig({

@@ -1,3 +1,4 @@
+// Tensors to safetensors files and back: types, rounding, exact bytes, and numbers that do not fit.
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DmpoError } from './errors.js';

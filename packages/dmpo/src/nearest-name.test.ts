@@ -1,3 +1,4 @@
+// Suggestions for mistyped names.
 import { describe, expect, it } from 'vitest';
 import { nearestName, suggestName } from './nearest-name.js';
 

@@ -1,3 +1,4 @@
+// Each layer against arithmetic by hand or its operation, and the initial weights against PyTorch.
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../../test/devices.js';
 import { grad } from '../grad.js';

@@ -1,3 +1,4 @@
+// Module: names, layouts of files, saving and loading, copies, and state dictionaries that do not fit.
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../../test/devices.js';
 import { DmpoError } from '../errors.js';

@@ -1,3 +1,4 @@
+// Clipping by the global norm: the norm, the scaled gradients, and what is refused.
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../../test/devices.js';
 import { tensor } from '../ops/creation.js';

@@ -1,3 +1,4 @@
+// The moving average: its warm-up, its values in a module and in files, and what it refuses.
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../../test/devices.js';
 import { Linear } from '../nn/linear.js';

@@ -1,3 +1,4 @@
+// Optimisers against PyTorch's loops over single numbers; their plans; their state in files.
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../../test/devices.js';
 import { grad } from '../grad.js';

@@ -1,3 +1,4 @@
+// Taking safetensors files apart: those that are well-formed, and every way in which one can be damaged or hostile.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DmpoError } from '../errors.js';

@@ -1,3 +1,4 @@
+// Ctrl-C once and twice.
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Interrupted, interruptible } from './interruption.js';
 

@@ -1,3 +1,4 @@
+// Progress as text, where no terminal is.
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { clock, showProgress } from './progress.js';

@@ -1,3 +1,4 @@
+// The emoji as images: complete, on white, in their colours, distinguishable.
 import { describe, expect, it } from 'vitest';
 import { emojiImages, emojiPrompts, emojiStyles } from './emoji.js';
 import { preferStyle } from './preference-set.js';

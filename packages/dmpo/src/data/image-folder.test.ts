@@ -1,3 +1,4 @@
+// Folders of images and of preferences, and what is wrong with those that cannot be read.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

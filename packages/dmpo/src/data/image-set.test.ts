@@ -1,3 +1,4 @@
+// Sets of images and of preferences: what they give, and what they refuse.
 import { describe, expect, it } from 'vitest';
 import { ImageSet, type ImageSetOptions } from './image-set.js';
 import { PreferenceSet, preferStyle } from './preference-set.js';

@@ -1,3 +1,4 @@
+// Samples from fixed seeds: independent of batches, reported, interruptible.
 import { nn, openDevice } from '@dmpo/core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { UNet2DModel } from '../models/unet-2d-model.js';

@@ -1,3 +1,4 @@
+// Measures of samples on pixels chosen by hand.
 import { describe, expect, it } from 'vitest';
 import { ImageSet } from '../data/image-set.js';
 import { nearestImages } from './nearest-image.js';

@@ -1,3 +1,4 @@
+// The parts of the report, and the report as a whole.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// Checkpoint folders on a real disk: complete or absent, whatever happens while they are written.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {

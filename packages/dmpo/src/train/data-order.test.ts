@@ -1,3 +1,4 @@
+// The order in which training sees the data.
 import { openDevice } from '@dmpo/core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DataOrder } from './data-order.js';
