@@ -9,6 +9,7 @@ import { planStatistics } from '../realize.js';
 import { hostTensors, readSafetensors, writeSafetensors } from '../safetensors.js';
 import type { Tensor } from '../tensor.js';
 import { AdamW, type AdamWOptions } from './adamw.js';
+import { clipByGlobalNorm } from './clip-by-global-norm.js';
 import { ExponentialMovingAverage } from './exponential-moving-average.js';
 import type { Optimizer } from './optimizer.js';
 import { SGD, type SGDOptions } from './sgd.js';
@@ -125,6 +126,25 @@ describe.each(devices)('optimisers on %s', (device) => {
     optimizer.step(gradients(2), { learningRate: 0.01 });
     optimizer.step(gradients(3), { learningRate: 0.02 });
     expect(planStatistics().plansMade).toBe(plansMade);
+  });
+
+  it('clipping, AdamW and a moving average together are still one kernel per parameter', () => {
+    const parameters = makeParameters();
+    const optimizer = new AdamW(parameters, { learningRate: 0.1 });
+    const average = new ExponentialMovingAverage(parameters);
+    for (let step = 1; step <= 2; step++) {
+      const { grads, norm } = clipByGlobalNorm(gradients(step), 1);
+      optimizer.step(grads, { realize: [norm], followers: [average] });
+      norm.dispose();
+    }
+    const written = planStatistics().last?.steps.filter(({ outputs }) =>
+      outputs.some(({ from }) => from === 'storage'),
+    );
+    // The parameter, both moments and the average.
+    expect(written?.map(({ kernel, outputs }) => [kernel.kind, outputs.length])).toEqual([
+      ['map', 4],
+      ['map', 4],
+    ]);
   });
 
   it('a moving average is written in the plan of the step', async () => {
