@@ -8,6 +8,7 @@ import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { integers, normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
 import { openCpuDevice } from './cpu-device.js';
+import type { CpuHost } from './workers.js';
 import { nodeHost } from './workers.node.js';
 
 const floats = (count: number) => new Array<'float32'>(count).fill('float32');
@@ -173,6 +174,40 @@ describe('cpu device', () => {
     }
     expectSameBits(results[1][0], results[0][0], 'result alone');
     expectSameBits(results[2][0], results[0][0], 'result in a page');
+  });
+
+  it('does not wait for workers that never come', async () => {
+    const stopped: number[] = [];
+    const host: CpuHost = {
+      ...nodeHost,
+      startWorker: ({ thread }) => ({ stop: async () => void stopped.push(thread) }),
+    };
+    const device = await openCpuDevice(host, { threads: 4 });
+    for (const kernel of kernelsOfEveryKind()) {
+      const results = await runKernel(device, kernel, dataFor(kernel));
+      const expected = await withDevice({ threads: 1 }, (alone) => runKernel(alone, kernel, dataFor(kernel)));
+      results.forEach((result, output) => {
+        expectSameBits(result, expected[output], `output ${output} of ${kernel.kind}`);
+      });
+    }
+    await device.close();
+    expect(stopped).toEqual([1, 2, 3]);
+  });
+
+  it('says how many threads could be started, and stops them', async () => {
+    const stopped: number[] = [];
+    const host: CpuHost = {
+      ...nodeHost,
+      startWorker: ({ thread }) => {
+        if (thread === 3) throw new Error('no more');
+        return { stop: async () => void stopped.push(thread) };
+      },
+    };
+    await expect(openCpuDevice(host, { threads: 8 })).rejects.toMatchObject({
+      code: 'DEVICE_UNAVAILABLE',
+      problem: expect.stringContaining('3 of 8'),
+    });
+    expect(stopped).toEqual([1, 2]);
   });
 
   it.each([0, 1.5, 17, Number.NaN])('refuses %s threads', async (threads) => {

@@ -17,7 +17,7 @@ const MOST_THREADS = 16;
 /** A quiet NaN. */
 const POISON = 0x7fc00000;
 
-/** Opens the device. Throws `DEVICE_UNAVAILABLE` if the engine lacks SIMD. */
+/** Opens the device. Throws `DEVICE_UNAVAILABLE` if the engine lacks SIMD, or cannot start so many threads. */
 export async function openCpuDevice(host: CpuHost, options: DeviceOptions = {}): Promise<Device> {
   const wanted = options.threads ?? Math.min(host.cores, MOST_THREADS);
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > MOST_THREADS) {

@@ -1,5 +1,6 @@
 /** The threads of the cpu device: the calling one, which leads, and workers that help it with each list of commands. */
 
+import { DmpoError } from '../errors.js';
 import * as layout from './assembly/layout.js';
 import type { DeviceMemory } from './memory.js';
 import type { CpuHost, CpuWorker } from './workers.js';
@@ -26,15 +27,25 @@ export class ThreadTeam {
   readonly #scratch: Region = { address: 0, bytes: 0 };
   readonly #threadMemory: Region = { address: 0, bytes: 0 };
 
-  /** Workers join when they have started: nothing waits for them. */
+  /** Workers join when they have started: nothing waits for them. Throws `DEVICE_UNAVAILABLE` if one cannot be started. */
   constructor(host: CpuHost, module: WebAssembly.Module, memory: DeviceMemory, threads: number) {
     this.#threads = threads;
     this.#host = host;
     this.#memory = memory;
     const instance = new WebAssembly.Instance(module, { env: { memory: memory.wasm } });
     this.#exports = instance.exports as unknown as KernelExports;
-    for (let thread = 1; thread < threads; thread++) {
-      this.#workers.push(host.startWorker({ module, memory: memory.wasm, thread }));
+    try {
+      for (let thread = 1; thread < threads; thread++) {
+        this.#workers.push(host.startWorker({ module, memory: memory.wasm, thread }));
+      }
+    } catch (cause) {
+      void this.stop();
+      throw new DmpoError(
+        'DEVICE_UNAVAILABLE',
+        `Only ${this.#workers.length + 1} of ${threads} threads could be started.`,
+        'Open the device with fewer threads.',
+        { cause },
+      );
     }
   }
 
