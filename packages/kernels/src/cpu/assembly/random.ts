@@ -18,96 +18,99 @@ export function randomUniform(key0: v128, key1: v128, counter: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(word0, 8)), f32x4.splat(5.9604644775390625e-8));
 }
 
-/** Standard normals of both words. */
+/** Standard normals of both words: Box-Muller in fixed point; portable/random.ts has the mathematics. */
 @inline
 export function randomNormal(key0: v128, key1: v128, counter: v128): v128 {
   threefry(key0, key1, counter);
-  let result = f32x4.splat(normalFromWords(i32x4.extract_lane(word0, 0), i32x4.extract_lane(word1, 0)));
-  result = f32x4.replace_lane(
-    result,
-    1,
-    normalFromWords(i32x4.extract_lane(word0, 1), i32x4.extract_lane(word1, 1)),
-  );
-  result = f32x4.replace_lane(
-    result,
-    2,
-    normalFromWords(i32x4.extract_lane(word0, 2), i32x4.extract_lane(word1, 2)),
-  );
-  return f32x4.replace_lane(
-    result,
-    3,
-    normalFromWords(i32x4.extract_lane(word0, 3), i32x4.extract_lane(word1, 3)),
-  );
-}
+  const odd = v128.or(word0, i32x4.splat(1));
+  const leadingZeros = countLeadingZeros(odd);
+  const normalised = i32x4.shr_u(i32x4.mul(odd, powerOfTwo(leadingZeros)), 8);
+  const w = i32x4.sub(i32x4.splat(0x1000000), normalised);
+  let p = i32x4.splat(20954599);
+  p = i32x4.sub(multiplyQ24(p, w), i32x4.splat(21716855));
+  p = i32x4.add(multiplyQ24(p, w), i32x4.splat(15380192));
+  p = i32x4.sub(multiplyQ24(p, w), i32x4.splat(887338));
+  p = i32x4.add(multiplyQ24(p, w), i32x4.splat(3907329));
+  p = i32x4.add(multiplyQ24(p, w), i32x4.splat(4154240));
+  p = i32x4.add(multiplyQ24(p, w), i32x4.splat(5593506));
+  p = i32x4.add(multiplyQ24(p, w), i32x4.splat(8388603));
+  const minusLogM = i32x4.add(w, multiplyQ24(multiplyQ24(p, w), w));
+  const t = i32x4.add(i32x4.mul(leadingZeros, i32x4.splat(11629080)), minusLogM);
 
-function threefry(key0: v128, key1: v128, counter: v128): void {
-  const key2 = v128.xor(v128.xor(key0, key1), i32x4.splat(0x1bd11bda));
-  word0 = i32x4.add(counter, key0);
-  word1 = key1;
-  fourRounds(13, 15, 26, 6);
-  addKeys(key1, key2, 1);
-  fourRounds(17, 29, 16, 24);
-  addKeys(key2, key0, 2);
-  fourRounds(13, 15, 26, 6);
-  addKeys(key0, key1, 3);
-  fourRounds(17, 29, 16, 24);
-  addKeys(key1, key2, 4);
-  fourRounds(13, 15, 26, 6);
-  addKeys(key2, key0, 5);
-}
-
-@inline
-function fourRounds(a: i32, b: i32, c: i32, d: i32): void {
-  round(a);
-  round(b);
-  round(c);
-  round(d);
-}
-
-@inline
-function round(rotation: i32): void {
-  word0 = i32x4.add(word0, word1);
-  word1 = v128.xor(v128.or(i32x4.shl(word1, rotation), i32x4.shr_u(word1, 32 - rotation)), word0);
-}
-
-@inline
-function addKeys(first: v128, second: v128, round: i32): void {
-  word0 = i32x4.add(word0, first);
-  word1 = i32x4.add(i32x4.add(word1, second), i32x4.splat(round));
-}
-
-/** Box-Muller in fixed point; portable/random.ts has the mathematics. */
-function normalFromWords(word0: u32, word1: u32): f32 {
-  const odd = word0 | 1;
-  const leadingZeros = clz(odd);
-  const w = <i64>(0x1000000 - ((odd << leadingZeros) >> 8));
-  let p: i64 = 20954599;
-  p = multiplyQ24(p, w) - 21716855;
-  p = multiplyQ24(p, w) + 15380192;
-  p = multiplyQ24(p, w) - 887338;
-  p = multiplyQ24(p, w) + 3907329;
-  p = multiplyQ24(p, w) + 4154240;
-  p = multiplyQ24(p, w) + 5593506;
-  p = multiplyQ24(p, w) + 8388603;
-  const minusLogM = w + multiplyQ24(multiplyQ24(p, w), w);
-  const twoT = 2 * (<i64>leadingZeros * 11629080 + minusLogM);
-  const radius = Math.floor(Math.sqrt(<f64>(twoT * 262144)));
-
-  const x = <i64>(((word1 << 1) >> 8) | 1);
+  const x = v128.or(i32x4.shr_u(i32x4.shl(word1, 1), 8), i32x4.splat(1));
   const square = multiplyQ24(x, x);
-  let s: i64 = 2545;
-  s = multiplyQ24(s, square) - 78419;
-  s = multiplyQ24(s, square) + 1336975;
-  s = multiplyQ24(s, square) - 10837474;
-  s = multiplyQ24(s, square) + 9576373;
-  const sine = x + multiplyQ24(s, x);
+  let s = i32x4.splat(2545);
+  s = i32x4.sub(multiplyQ24(s, square), i32x4.splat(78419));
+  s = i32x4.add(multiplyQ24(s, square), i32x4.splat(1336975));
+  s = i32x4.sub(multiplyQ24(s, square), i32x4.splat(10837474));
+  s = i32x4.add(multiplyQ24(s, square), i32x4.splat(9576373));
+  const sine = i32x4.add(x, multiplyQ24(s, x));
 
-  const magnitude = <f32>(radius * <f64>sine) * 2.842170943040401e-14;
-  return word1 >> 31 ? -magnitude : magnitude;
+  const low = radiusTimes(t, sine);
+  const high = radiusTimes(v128.shuffle<i32>(t, t, 2, 3, 2, 3), v128.shuffle<i32>(sine, sine, 2, 3, 2, 3));
+  const magnitude = f32x4.mul(v128.shuffle<f64>(low, high, 0, 2), f32x4.splat(2.842170943040401e-14));
+  return v128.xor(magnitude, v128.and(word1, i32x4.splat(i32.MIN_VALUE)));
 }
 
-/** floor(a b / 2^24). */
+/** Leaves both words of the counter block (counter, 0) in `word0` and `word1`. The rounds work on locals, which stay in registers. */
+function threefry(key0: v128, key1: v128, counter: v128): void {
+  let added = key0;
+  let next = key1;
+  let last = v128.xor(v128.xor(key0, key1), i32x4.splat(0x1bd11bda));
+  let x0 = i32x4.add(counter, added);
+  let x1 = next;
+  for (let group = 1; group <= 5; group++) {
+    const isOdd = (group & 1) != 0;
+    x0 = i32x4.add(x0, x1);
+    x1 = v128.xor(rotate(x1, isOdd ? 13 : 17), x0);
+    x0 = i32x4.add(x0, x1);
+    x1 = v128.xor(rotate(x1, isOdd ? 15 : 29), x0);
+    x0 = i32x4.add(x0, x1);
+    x1 = v128.xor(rotate(x1, isOdd ? 26 : 16), x0);
+    x0 = i32x4.add(x0, x1);
+    x1 = v128.xor(rotate(x1, isOdd ? 6 : 24), x0);
+
+    const first = added;
+    added = next;
+    next = last;
+    last = first;
+    x0 = i32x4.add(x0, added);
+    x1 = i32x4.add(i32x4.add(x1, next), i32x4.splat(group));
+  }
+  word0 = x0;
+  word1 = x1;
+}
+
 @inline
-function multiplyQ24(a: i64, b: i64): i64 {
-  return (a * b) >> 24;
+function rotate(a: v128, bits: i32): v128 {
+  return v128.or(i32x4.shl(a, bits), i32x4.shr_u(a, 32 - bits));
+}
+
+/** floor(a b / 2^24), which has to fit a lane. */
+@inline
+function multiplyQ24(a: v128, b: v128): v128 {
+  const low = i64x2.shl(i64x2.extmul_low_i32x4_s(a, b), 8);
+  const high = i64x2.shl(i64x2.extmul_high_i32x4_s(a, b), 8);
+  return v128.shuffle<i32>(low, high, 1, 3, 5, 7);
+}
+
+/** Of lanes 0 and 1: floor(sqrt(2 t 2^18)) times the sine, as float32. The product is exact before it is rounded. */
+@inline
+function radiusTimes(t: v128, sine: v128): v128 {
+  const scaled = f64x2.mul(f64x2.convert_low_i32x4_s(t), f64x2.splat(524288.0));
+  const radius = f64x2.floor(f64x2.sqrt(scaled));
+  return f32x4.demote_f64x2_zero(f64x2.mul(radius, f64x2.convert_low_i32x4_s(sine)));
+}
+
+/** Of non-zero lanes. Clearing every bit below a set one keeps the conversion from rounding up to the next power of two. */
+@inline
+function countLeadingZeros(a: v128): v128 {
+  const float = f32x4.convert_i32x4_u(v128.andnot(a, i32x4.shr_u(a, 1)));
+  return i32x4.sub(i32x4.splat(158), i32x4.shr_u(float, 23));
+}
+
+/** 2^n for n of 0 to 31. */
+@inline
+function powerOfTwo(n: v128): v128 {
+  return i32x4.trunc_sat_f32x4_u(i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23));
 }
