@@ -1,4 +1,4 @@
-/** What the contract asks of a kernel's sizes. Devices check it once, when they compile the kernel. */
+/** What the contract asks of a kernel. Devices check it once, when they compile the kernel. */
 
 import { DmpoError } from './errors.js';
 import type { Conv2dGeometry, Kernel } from './kernel.js';
@@ -8,13 +8,21 @@ import { elementCount } from './view.js';
 const MOST_ELEMENTS = 2 ** 32;
 const MOST_DIMENSIONS = 32;
 
-/** Throws `INVALID_KERNEL` naming the size that is wrong. */
+/** Throws `INVALID_KERNEL` naming what is wrong. */
 export function checkKernel(kernel: Kernel): void {
   switch (kernel.kind) {
     case 'map':
-    case 'reduce':
       checkShape(kernel);
       break;
+    case 'reduce': {
+      checkShape(kernel);
+      const { instructions, results } = kernel.expression;
+      const { dtype } = instructions[results[0]];
+      if (kernel.reduction === 'mean' && dtype !== 'float32') {
+        throw problem(kernel, `takes the mean of ${dtype}`, 'Convert to float32 first.');
+      }
+      break;
+    }
     case 'matmul':
       checkSizes(kernel, ['batch', 'm', 'n', 'k']);
       break;
@@ -85,10 +93,11 @@ function checkShape(kernel: Named & { readonly shape: readonly number[] }): void
   throw problem(kernel, `has the shape [${shape.join(', ')}]`);
 }
 
-function problem({ kind }: Named, text: string): DmpoError {
-  return new DmpoError(
-    'INVALID_KERNEL',
-    `A ${kind} kernel ${text}.`,
-    `Sizes are positive integers (those of map and reduce may be 0), of at most ${MOST_DIMENSIONS} dimensions and fewer than 2^32 elements.`,
-  );
+const aboutSizes = [
+  'Sizes are positive integers (those of map and reduce may be 0),',
+  `of at most ${MOST_DIMENSIONS} dimensions and fewer than 2^32 elements.`,
+].join(' ');
+
+function problem({ kind }: Named, text: string, fix = aboutSizes): DmpoError {
+  return new DmpoError('INVALID_KERNEL', `A ${kind} kernel ${text}.`, fix);
 }

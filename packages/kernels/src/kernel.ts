@@ -46,7 +46,8 @@ export interface MapKernel extends KernelBase {
 
 /**
  * Reduces the expression's one result over `axes` of `shape` (ascending). The output is contiguous over the other axes.
- * `mean` divides the sum by the number of elements. The max of nothing is -Infinity, a NaN makes the max NaN.
+ * `mean`, of float32 only, divides the sum by the number of elements. The max of nothing is the lowest number of its dtype
+ * (-Infinity), the mean of nothing NaN. A NaN makes the max NaN.
  */
 export interface ReduceKernel extends KernelBase {
   readonly kind: 'reduce';

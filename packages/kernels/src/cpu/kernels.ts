@@ -163,7 +163,7 @@ function compileReduce(kernel: ReduceKernel): KernelCode {
 function reductionOfNothing(kernel: ReduceKernel, dtype: DType): MapKernel {
   const shape = kernel.shape.filter((_, d) => !kernel.axes.includes(d));
   const lowest = { float32: -Infinity, int32: -(2 ** 31), uint32: 0, bool: 0 }[dtype];
-  const value = { sum: 0, max: lowest, mean: dtype === 'float32' ? Number.NaN : 0 }[kernel.reduction];
+  const value = { sum: 0, max: lowest, mean: Number.NaN }[kernel.reduction];
   const expression: Expression = { instructions: [{ op: 'constant', dtype, value }], results: [0] };
   return { kind: 'map', inputs: kernel.inputs, scalars: kernel.scalars, shape, expression };
 }

@@ -109,15 +109,26 @@ describe.each([...deviceLabels, 'reference'])('device %s', (label) => {
     device().free(small);
   });
 
-  it('refuses kernels of impossible sizes, and goes on working', async () => {
+  it('refuses kernels of impossible sizes or dtypes, and goes on working', async () => {
     const shape = [2 ** 16, 2 ** 16];
     const e = new ExpressionBuilder(shape);
     const expression = e.build(e.load(0, { view: { offset: 0, strides: [0, 0] } }));
+    const four = new ExpressionBuilder([4]);
+    const integer = four.build(four.load(0, { dtype: 'int32' }));
     const transposed = { transposeA: false, transposeB: false, batchedA: true, batchedB: true };
     const refused: Kernel[] = [
       { kind: 'matmul', batch: 1, m: 2, n: 2, k: 0, ...transposed, ...floats(2) },
       { kind: 'layerNormGrad', rows: 1.5, channels: 2, ...floats(5) },
       { kind: 'reduce', reduction: 'sum', shape, axes: [0, 1], expression, ...floats(1) },
+      {
+        kind: 'reduce',
+        reduction: 'mean',
+        shape: [4],
+        axes: [0],
+        expression: integer,
+        inputs: ['int32'],
+        scalars: [],
+      },
       {
         kind: 'groupNorm',
         ...{ batch: 1, positions: 1, channels: 4, groups: 3, epsilon: 0, silu: false },
