@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { runCommandLine } from './program.js';
+import { dmpo } from '../testing/command-line.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dmpo-cli-'));
 const at = (...names: string[]) => join(folder, ...names);
@@ -40,30 +40,6 @@ const tiny = {
 async function picture(path: string, background: string): Promise<void> {
   mkdirSync(dirname(at(path)), { recursive: true });
   await sharp({ create: { width: 8, height: 8, channels: 3, background } }).toFile(at(path));
-}
-
-interface Outcome {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs a command in this process. */
-async function dmpo(...args: string[]): Promise<Outcome> {
-  const written = { out: '', err: '' };
-  const capture = (key: keyof typeof written) => (chunk: string | Uint8Array) => {
-    written[key] += chunk;
-    return true;
-  };
-  const spies = [
-    vi.spyOn(process.stdout, 'write').mockImplementation(capture('out')),
-    vi.spyOn(process.stderr, 'write').mockImplementation(capture('err')),
-  ];
-  try {
-    return { code: await runCommandLine(args), ...written };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
 }
 
 /** Runs a command in a process of its own. */

@@ -4,16 +4,15 @@ import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DmpoError } from '@dmpo/core';
 import { CheckpointFolder } from '../train/checkpoint-folder.js';
-import { type CheckpointFiles, checkpointName } from '../train/checkpoint-storage.js';
+import { type CheckpointFiles, type CheckpointStorage, checkpointName } from '../train/checkpoint-storage.js';
 
 export interface RunFolder {
-  readonly storage: CheckpointFolder;
+  /** The first checkpoint of a new run takes the place of what an earlier run left; until then nothing of it is lost. */
+  readonly storage: CheckpointStorage;
   /** What to continue from; undefined for a new run. */
   readonly checkpoint: CheckpointFiles | undefined;
   /** Where the finished model goes. */
   readonly modelFolder: string;
-  /** To be called once nothing can go wrong any more but training itself: removes what a new run replaces. */
-  readonly begin: () => Promise<void>;
 }
 
 export interface RunFolderOptions {
@@ -47,7 +46,7 @@ export async function openRunFolder({
         'Leave out --resume to start a new run.',
       );
     }
-    return { storage, checkpoint: await storage.load(latest), modelFolder, begin: async () => {} };
+    return { storage, checkpoint: await storage.load(latest), modelFolder };
   }
   const finished = await exists(modelFolder);
   if (latest !== undefined && !finished && !overwrite) {
@@ -57,11 +56,28 @@ export async function openRunFolder({
       'Continue it with --resume, discard it with --overwrite, or choose another folder with --output.',
     );
   }
-  const begin = async () => {
+  const unlimited = await CheckpointFolder.open(output, { keep: Number.POSITIVE_INFINITY });
+  const replace = async (step: number, files: CheckpointFiles): Promise<string> => {
+    const name = await unlimited.save(step, files);
     await rm(modelFolder, { recursive: true, force: true });
-    for (const step of steps) await storage.remove(step);
+    for (const earlier of steps) if (earlier !== step) await storage.remove(earlier);
+    return name;
   };
-  return { storage, checkpoint: undefined, modelFolder, begin };
+  return { storage: withFirstSave(storage, replace), checkpoint: undefined, modelFolder };
+}
+
+/** Storage whose first checkpoint is stored by `first`. */
+function withFirstSave(storage: CheckpointStorage, first: CheckpointStorage['save']): CheckpointStorage {
+  let save = async (step: number, files: CheckpointFiles) => {
+    const name = await first(step, files);
+    save = (step, files) => storage.save(step, files);
+    return name;
+  };
+  return {
+    save: (step, files) => save(step, files),
+    steps: () => storage.steps(),
+    load: (step) => storage.load(step),
+  };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 /** Samples of every prompt from fixed seeds, for comparisons between models. */
 
+import { DmpoError } from '@dmpo/core';
 import type { UNet2DModel } from '../models/unet-2d-model.js';
 import { sample } from '../pipelines/sample.js';
 import type { DDIMScheduler } from '../schedulers/ddim-scheduler.js';
@@ -21,7 +22,10 @@ export interface DrawSamplesOptions {
   readonly onProgress?: (done: number) => void;
 }
 
-/** Draws [labels, height, width, channels] with values in [-1, 1]. The model's last class means "no prompt". */
+/**
+ * Draws [labels, height, width, channels] with values in [-1, 1]. The model's last class means "no prompt".
+ * @throws `NON_FINITE` when the model gives numbers that are none
+ */
 export async function drawSamples(
   model: UNet2DModel,
   scheduler: DDIMScheduler,
@@ -46,7 +50,9 @@ export async function drawSamples(
         signal?.throwIfAborted();
       },
     });
-    parts.push(Float32Array.from(await images.data()));
+    const pixels = Float32Array.from(await images.data());
+    if (!pixels.every(Number.isFinite)) throw notFinite();
+    parts.push(pixels);
   }
   return concatenated(parts);
 }
@@ -54,6 +60,14 @@ export async function drawSamples(
 /** Every prompt once for each seed: 0, 1, ..., prompts - 1, 0, 1, ... */
 export function everyPrompt(prompts: number, samplesPerPrompt: number): number[] {
   return Array.from({ length: prompts * samplesPerPrompt }, (_, index) => index % prompts);
+}
+
+function notFinite(): DmpoError {
+  return new DmpoError(
+    'NON_FINITE',
+    'The samples that the model draws hold NaN.',
+    'Its weights are damaged or training diverged: use an earlier checkpoint.',
+  );
 }
 
 function concatenated(parts: readonly Float32Array[]): Float32Array {

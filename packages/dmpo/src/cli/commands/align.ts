@@ -31,7 +31,6 @@ export async function align(settings: AlignSettings, flags: RunFlags, terminal: 
   const config = trainerConfig(preferenceSchema, settings);
   const trainer = new PreferenceTrainer({ model, reference: base.model, scheduler, preferences }, config);
   if (run.checkpoint !== undefined) await trainer.resume(run.checkpoint);
-  await run.begin();
   terminal.note(
     `device: ${device.name}, ${device.description}\n${preferences.length} preferences for ${preferredStyle}, ${config.loss}`,
   );

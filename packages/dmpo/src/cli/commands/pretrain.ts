@@ -63,7 +63,6 @@ export async function pretrain(
   });
   const trainer = new Pretrainer({ model, scheduler, images }, trainerConfig(pretrainSchema, settings));
   if (run.checkpoint !== undefined) await trainer.resume(run.checkpoint);
-  await run.begin();
   terminal.note(
     `device: ${device.name}, ${device.description}\n${model.parameterCount().toLocaleString('en')} parameters, ${images.length} images of ${images.prompts.length} prompts, from step ${trainer.step} to ${settings.steps}`,
   );
