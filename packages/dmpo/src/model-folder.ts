@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DmpoError, nn, readSafetensors } from '@dmpo/core';
 import { writeFolder } from './atomic-folder.js';
+import { messageOf } from './message-of.js';
 import type { UNet2DConfig } from './models/config.js';
 import { UNet2DModel } from './models/unet-2d-model.js';
 import { openOutputFolder } from './output-folder.js';
@@ -112,8 +113,4 @@ async function readFirst(folder: string, names: readonly string[]): Promise<Uint
 
 function unreadable(path: string, problem: string, fix: string, cause?: unknown): DmpoError {
   return new DmpoError('UNREADABLE_MODEL', `${path} cannot be read: ${problem}.`, fix, { cause });
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -3,6 +3,7 @@
 import { access, constants, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DmpoError } from '@dmpo/core';
+import { messageOf } from './message-of.js';
 
 /**
  * Creates the folder with its parents if need be, and tries it with a file.
@@ -18,7 +19,7 @@ export async function openOutputFolder(folder: string): Promise<void> {
   } catch (cause) {
     throw new DmpoError(
       'UNWRITABLE_FOLDER',
-      `The folder ${folder} cannot be written to: ${cause instanceof Error ? cause.message : cause}.`,
+      `The folder ${folder} cannot be written to: ${messageOf(cause)}.`,
       'Choose another folder with --output, or change its permissions.',
       { cause },
     );

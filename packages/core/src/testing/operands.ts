@@ -30,9 +30,6 @@ export interface OperandOptions {
 export const leafTensor = ({ leaf, dtype }: Operand, data: Float64Array = leaf.data): Tensor =>
   tensor(data, leaf.shape, dtype);
 
-/** What an operand is in plain arithmetic. */
-export const plainValue = (operand: Operand): PlainArray => operand.plainView(operand.leaf);
-
 /** An operand of the given shape that is read through movements chosen by the seed. */
 export function operand(shape: readonly number[], seed: number, options: OperandOptions = {}): Operand {
   const { dtype = 'float32', values = normals, movements = movementNames } = options;

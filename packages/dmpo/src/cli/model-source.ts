@@ -4,13 +4,12 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type LoadedModel, loadModelFolder } from '../model-folder.js';
 
-/** The folder of the emoji base model. */
-export function emojiBaseFolder(): string {
-  const packageFile = createRequire(import.meta.url).resolve('@dmpo/dmpo/package.json');
-  return join(dirname(packageFile), 'assets', 'emoji-base');
-}
-
 /** @throws as `loadModelFolder` */
 export function loadModel(folder: string | undefined): Promise<LoadedModel> {
   return loadModelFolder(folder ?? emojiBaseFolder());
+}
+
+function emojiBaseFolder(): string {
+  const packageFile = createRequire(import.meta.url).resolve('@dmpo/dmpo/package.json');
+  return join(dirname(packageFile), 'assets', 'emoji-base');
 }

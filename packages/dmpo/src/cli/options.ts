@@ -24,13 +24,12 @@ export function addOptions(command: Command, schema: z.ZodObject): void {
 function optionOf(key: string, property: Property): Option {
   const { type = 'string', description = '', enum: choices } = property;
   const flag = `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  const option = new Option(`${flag} ${placeholder(type, choices)}`, description + defaultText(property));
+  const option = new Option(`${flag} ${placeholder(type)}`, description + defaultText(property));
   if (choices !== undefined) return option.choices(choices);
   return type === 'integer' || type === 'number' ? option.argParser(numberArgument) : option;
 }
 
-function placeholder(type: string, choices: readonly string[] | undefined): string {
-  if (choices !== undefined) return `<${choices.join('|')}>`;
+function placeholder(type: string): string {
   switch (type) {
     case 'integer':
     case 'number':
@@ -38,7 +37,7 @@ function placeholder(type: string, choices: readonly string[] | undefined): stri
     case 'array':
       return '<names...>';
     default:
-      return '<path>';
+      return '<value>';
   }
 }
 

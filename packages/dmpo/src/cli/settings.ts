@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { DmpoError } from '@dmpo/core';
 import * as z from 'zod';
 import { parseConfig } from '../config.js';
+import { messageOf } from '../message-of.js';
 import { preferenceSchema, pretrainSchema } from '../train/config.js';
 
 const count = z.int().positive();
@@ -127,7 +128,7 @@ async function readConfigFile(file: string): Promise<object> {
   try {
     content = JSON.parse(await readFile(file, 'utf8'));
   } catch (cause) {
-    throw unreadable(file, cause instanceof Error ? cause.message : `${cause}`, cause);
+    throw unreadable(file, messageOf(cause), cause);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     throw unreadable(file, 'it holds no JSON object');

@@ -5,6 +5,7 @@ import { join, parse } from 'node:path';
 import { DmpoError } from '@dmpo/core';
 import sharp from 'sharp';
 import * as z from 'zod';
+import { messageOf } from '../message-of.js';
 import { suggestName } from '../nearest-name.js';
 import { ImageSet } from './image-set.js';
 import { pixelsOf } from './pixels.js';
@@ -214,8 +215,4 @@ async function list(folder: string) {
       { cause },
     );
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -8,6 +8,7 @@ import {
   type Tensor,
   writeSafetensors,
 } from '@dmpo/core';
+import { messageOf } from '../message-of.js';
 import type { CheckpointFiles } from './checkpoint-storage.js';
 
 export type Tensors = Map<string, Tensor>;
@@ -48,8 +49,8 @@ function parsed<Content>(
   try {
     return parse(bytes);
   } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : `${cause}`;
-    throw new DmpoError('BAD_CHECKPOINT', `${name} of the checkpoint is damaged: ${problem}`, fix, { cause });
+    const problem = `${name} of the checkpoint is damaged: ${messageOf(cause)}`;
+    throw new DmpoError('BAD_CHECKPOINT', problem, fix, { cause });
   }
 }
 

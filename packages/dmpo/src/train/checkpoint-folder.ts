@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DmpoError } from '@dmpo/core';
 import { removeFolder, removeUnfinished, writeFolder } from '../atomic-folder.js';
+import { messageOf } from '../message-of.js';
 import { openOutputFolder } from '../output-folder.js';
 import { type CheckpointFiles, type CheckpointStorage, checkpointName } from './checkpoint-storage.js';
 
@@ -38,7 +39,7 @@ export class CheckpointFolder implements CheckpointStorage {
     } catch (cause) {
       throw new DmpoError(
         'CHECKPOINT_FAILED',
-        `${path} could not be written: ${cause instanceof Error ? cause.message : cause}.`,
+        `${path} could not be written: ${messageOf(cause)}.`,
         'Earlier checkpoints are intact. Free some disk space or choose another output folder, then resume.',
         { cause },
       );
@@ -65,7 +66,7 @@ export class CheckpointFolder implements CheckpointStorage {
     } catch (cause) {
       throw new DmpoError(
         'UNREADABLE_CHECKPOINT',
-        `${path} cannot be read: ${cause instanceof Error ? cause.message : cause}.`,
+        `${path} cannot be read: ${messageOf(cause)}.`,
         'Resume from another checkpoint, or start again in a new folder.',
         { cause },
       );
