@@ -1,9 +1,9 @@
 // Tensors to safetensors files and back: types, rounding, exact bytes, and numbers that do not fit.
 import fc from 'fast-check';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { useDevice } from '../../../test/devices.js';
 import { DmpoError } from './errors.js';
 import { tensor } from './ops/creation.js';
-import { openDevice } from './realize.js';
 import {
   type HostTensor,
   hostTensors,
@@ -53,9 +53,7 @@ const bits = (x: number, dtype: 'F16' | 'BF16') => {
   return entry && Number(entry.bytes[0]) + 256 * Number(entry.bytes[1]);
 };
 
-beforeAll(async () => {
-  await openDevice('reference');
-});
+useDevice('reference');
 
 describe('readSafetensors', () => {
   it.each<[string, ArrayBufferView & { length: number }, string, number[]]>([

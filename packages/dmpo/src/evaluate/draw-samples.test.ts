@@ -1,6 +1,7 @@
 // Samples from fixed seeds: independent of batches, reported, interruptible.
-import { nn, openDevice } from '@dmpo/core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { nn } from '@dmpo/core';
+import { afterAll, describe, expect, it } from 'vitest';
+import { useDevice } from '../../../../test/devices.js';
 import { UNet2DModel } from '../models/unet-2d-model.js';
 import { DDIMScheduler } from '../schedulers/ddim-scheduler.js';
 import { drawSamples, everyPrompt } from './draw-samples.js';
@@ -21,8 +22,10 @@ const model = new UNet2DModel(
 const scheduler = new DDIMScheduler({ prediction_type: 'v_prediction' });
 const common = { seed: 7, steps: 3, guidanceScale: 2 };
 
-beforeAll(async () => {
-  await openDevice('cpu');
+useDevice('cpu');
+
+afterAll(() => {
+  for (const parameter of model.parameters().values()) parameter.dispose();
 });
 
 describe('drawSamples', () => {
@@ -47,6 +50,14 @@ describe('drawSamples', () => {
       onProgress: (share) => done.push(share),
     });
     expect(done.map((share) => Math.round(9 * share))).toEqual([2, 4, 6, 7, 8, 9]);
+  });
+
+  it('refuses to pass NaN off as pictures', async () => {
+    const broken = new UNet2DModel(model.config);
+    broken.conv_in.bias?.assign(new Float32Array(4).fill(Number.NaN));
+    await expect(drawSamples(broken, scheduler, { ...common, labels: [0] })).rejects.toMatchObject({
+      code: 'NON_FINITE',
+    });
   });
 
   it('stops after the step in which the signal aborts', async () => {

@@ -1,11 +1,9 @@
 // The order in which training sees the data.
-import { openDevice } from '@dmpo/core';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { useDevice } from '../../../../test/devices.js';
 import { DataOrder } from './data-order.js';
 
-beforeAll(async () => {
-  await openDevice('cpu');
-});
+useDevice('cpu');
 
 const batches = async (order: DataOrder, indices: number[]) =>
   Promise.all(indices.map((index) => order.items(index)));

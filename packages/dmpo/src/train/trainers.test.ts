@@ -1,6 +1,7 @@
 // Both trainers on a device of this machine, with a model and images small enough for seconds.
-import { nn, openDevice, readSafetensors, type Tensor } from '@dmpo/core';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { nn, readSafetensors, type Tensor } from '@dmpo/core';
+import { describe, expect, it, vi } from 'vitest';
+import { useDevice } from '../../../../test/devices.js';
 import { ImageSet } from '../data/image-set.js';
 import { type PreferenceSet, preferStyle } from '../data/preference-set.js';
 import { preferenceLoss } from '../losses/preference-loss.js';
@@ -12,9 +13,7 @@ import { PreferenceTrainer } from './preference-trainer.js';
 import { Pretrainer } from './pretrainer.js';
 import type { TrainingProgress } from './training-loop.js';
 
-beforeAll(async () => {
-  await openDevice('cpu');
-});
+useDevice('cpu');
 
 const scheduler = new DDPMScheduler({ beta_schedule: 'squaredcos_cap_v2', prediction_type: 'v_prediction' });
 
