@@ -59,7 +59,7 @@ ${chart(
   [0],
 )}
 </div>
-<p class="note">${winnersErrorSentence(report)}</p>
+<p class="note">${winnersErrorSentence(report)} ${distanceSentence(report)}</p>
 </section>
 <section>
 <h2>Figures</h2>
@@ -82,6 +82,14 @@ export function winnersErrorSentence({ training: { curves } }: AlignmentReport):
   return winner > 0
     ? `Read this with care: the model has also become <strong>worse at denoising the images it was taught to prefer</strong> (error compared with the base: ${figures}). The loss only asks that losers get worse faster than winners do; this is a known weakness of preference losses of this kind, and training longer makes it larger.`
     : `The model did not become worse at denoising the preferred images (error compared with the base: ${figures}), which preference losses of this kind do not guarantee.`;
+}
+
+/** Whether the pictures moved away from real ones, which no preference loss forbids. */
+function distanceSentence({ base, aligned }: AlignmentReport): string {
+  const change = `${base.meanDistance.toFixed(3)} before, ${aligned.meanDistance.toFixed(3)} after`;
+  return aligned.meanDistance > base.meanDistance
+    ? `Its pictures also lie further from real ones than those of the base (${change}): colours and outlines have suffered.`
+    : `Its pictures lie no further from real ones than those of the base (${change}).`;
 }
 
 function share({ preferredStyle, ...report }: AlignmentReport, model: 'base' | 'aligned'): number {

@@ -13,9 +13,9 @@ export interface LineChartOptions {
   readonly include?: readonly number[];
 }
 
-const width = 640;
-const height = 260;
-const margin = { top: 12, right: 16, bottom: 34, left: 64 };
+const width = 480;
+const height = 240;
+const margin = { top: 12, right: 20, bottom: 36, left: 58 };
 
 /**
  * Draws each series twice: faintly as it is, and firmly as a moving average, because a loss at random timesteps is noisy.
