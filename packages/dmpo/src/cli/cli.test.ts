@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { dmpo } from '../testing/command-line.js';
+import { Trainer } from '../train/trainer.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dmpo-cli-'));
 const at = (...names: string[]) => join(folder, ...names);
@@ -221,6 +222,24 @@ describe('interruption', () => {
     expect(await dmpo(...pretrainArgs(at('whole')))).toMatchObject({ code: 0 });
     const model = (run: string) => readFileSync(at(run, 'model', 'model.safetensors')).toString('latin1');
     expect(model('interrupted') === model('whole')).toBe(true);
+  });
+});
+
+describe('interruption before the first step', () => {
+  it.each(['for people', 'as JSON'])('is reported %s, and leaves an earlier run as it was', async (form) => {
+    const before = readdirSync(at('base'));
+    vi.spyOn(Trainer.prototype, 'train').mockImplementationOnce(function (this: Trainer, options) {
+      process.emit('SIGINT');
+      return this.train(options);
+    });
+    const { code, out, err } = await dmpo(
+      ...['pretrain', '--config', at('tiny.json'), '--data', at('images'), '--output', at('base')],
+      ...(form === 'as JSON' ? ['--json'] : []),
+    );
+    expect(code).toBe(130);
+    const text = form === 'as JSON' ? JSON.parse(out).interrupted : err;
+    expect(text).toContain('Stopped before the first step; nothing was stored.');
+    expect(readdirSync(at('base'))).toEqual(before);
   });
 });
 

@@ -33,7 +33,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
     if (error instanceof Interrupted) {
-      terminal.note(error.message);
+      terminal.interrupted(error.message);
       return interruptedExitCode;
     }
     terminal.error(error);

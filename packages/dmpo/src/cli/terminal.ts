@@ -17,6 +17,12 @@ export class Terminal {
     process.stdout.write(`${this.json ? JSON.stringify(value, null, 2) : text}\n`);
   }
 
+  /** Work that the user stopped, and how it can be continued. */
+  interrupted(message: string): void {
+    if (this.json) process.stdout.write(`${JSON.stringify({ interrupted: message }, null, 2)}\n`);
+    else this.note(message);
+  }
+
   /** A bar that fills, or lines now and then where nobody watches. */
   progress(label: string): Progress {
     return this.json ? { update: () => {}, end: () => {} } : showProgress(label, process.stderr);

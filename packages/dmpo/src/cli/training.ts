@@ -2,7 +2,7 @@
 
 import type { CheckpointStorage } from '../train/checkpoint-storage.js';
 import type { Trainer } from '../train/trainer.js';
-import type { TrainingProgress } from '../train/training-loop.js';
+import type { TrainingOutcome, TrainingProgress } from '../train/training-loop.js';
 import { Interrupted } from './interruption.js';
 import { clock } from './progress.js';
 import type { Terminal } from './terminal.js';
@@ -18,7 +18,7 @@ export interface TrainInTerminalOptions {
 
 /**
  * Trains to the last step.
- * @throws `Interrupted` after Ctrl-C, once a checkpoint is stored
+ * @throws `Interrupted` after Ctrl-C, once a checkpoint of the steps taken is stored
  */
 export async function trainInTerminal(trainer: Trainer, options: TrainInTerminalOptions): Promise<void> {
   const { terminal, storage, signal, resumeCommand, onStep } = options;
@@ -32,14 +32,15 @@ export async function trainInTerminal(trainer: Trainer, options: TrainInTerminal
         await onStep?.(event);
       },
     });
-    if (outcome.interrupted) {
-      throw new Interrupted(
-        `Stopped after step ${outcome.step}; ${outcome.checkpoint} is stored. Continue with: ${resumeCommand}`,
-      );
-    }
+    if (outcome.interrupted) throw new Interrupted(stopMessage(outcome, resumeCommand));
   } finally {
     progress.end();
   }
+}
+
+function stopMessage({ step, checkpoint }: TrainingOutcome, resumeCommand: string): string {
+  if (checkpoint === undefined) return 'Stopped before the first step; nothing was stored.';
+  return `Stopped after step ${step}; ${checkpoint} is stored. Continue with: ${resumeCommand}`;
 }
 
 function describeStep({ step, steps, metrics, imagesPerSecond, secondsLeft }: TrainingProgress): string {
