@@ -1,4 +1,5 @@
 // A training step of the emoji model's size: how much memory it plans, and that none is left behind.
+import { readFile } from 'node:fs/promises';
 import { grad, optim, planStatistics, tensor } from '@dmpo/core';
 import { UNet2DModel } from '@dmpo/dmpo';
 import { describe, expect, it } from 'vitest';
@@ -6,23 +7,13 @@ import { useDevice } from './devices.js';
 import { expectNoLeak } from './memory.js';
 
 const BATCH = 8;
+const config = new URL('../packages/dmpo/assets/emoji-base/config.json', import.meta.url);
 
 describe('a training step of UNet2DModel', () => {
   const device = useDevice('cpu');
 
   it('plans at most 60 % of the memory of its intermediates, once, and gives it back', async () => {
-    const unet = new UNet2DModel({
-      sample_size: 32,
-      in_channels: 3,
-      out_channels: 3,
-      block_out_channels: [16, 32, 48],
-      layers_per_block: 1,
-      down_block_types: ['DownBlock2D', 'DownBlock2D', 'AttnDownBlock2D'],
-      up_block_types: ['AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'],
-      attention_head_dim: 16,
-      norm_num_groups: 8,
-      num_class_embeds: 41,
-    });
+    const unet = new UNet2DModel(JSON.parse(await readFile(config, 'utf8')));
     const parameters = unet.parameters();
     const optimizer = new optim.AdamW(parameters, { learningRate: 1e-4 });
     const shape = [BATCH, 32, 32, 3];
