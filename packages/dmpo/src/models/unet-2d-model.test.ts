@@ -2,20 +2,10 @@
 import { tensor, zeros } from '@dmpo/core';
 import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../../test/devices.js';
-import type { UNet2DConfig } from './config.js';
+import { tinyUNet } from '../testing/tiny-unet.js';
 import { UNet2DModel } from './unet-2d-model.js';
 
-const tiny = {
-  sample_size: 8,
-  in_channels: 1,
-  out_channels: 2,
-  block_out_channels: [4, 8],
-  layers_per_block: 1,
-  norm_num_groups: 2,
-  attention_head_dim: 4,
-  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
-  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
-} satisfies UNet2DConfig;
+const tiny = { ...tinyUNet, in_channels: 1, out_channels: 2 };
 
 const build = (changes: object) => () => new UNet2DModel({ ...tiny, ...changes });
 const names = (changes: object) => [...build(changes)().stateDict().keys()];

@@ -6,20 +6,10 @@ import { UNet2DModel } from '../models/unet-2d-model.js';
 import { DDIMScheduler } from '../schedulers/ddim-scheduler.js';
 import { DDPMScheduler } from '../schedulers/ddpm-scheduler.js';
 import { classifierFreeGuidance } from '../schedulers/guidance.js';
+import { tinyUNet } from '../testing/tiny-unet.js';
 import { type SampleOptions, sample } from './sample.js';
 
-const config = {
-  sample_size: 8,
-  in_channels: 1,
-  out_channels: 1,
-  block_out_channels: [4, 8],
-  layers_per_block: 1,
-  norm_num_groups: 2,
-  attention_head_dim: 4,
-  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
-  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
-  num_class_embeds: 3,
-} satisfies ConstructorParameters<typeof UNet2DModel>[0];
+const config = { ...tinyUNet, in_channels: 1, out_channels: 1, num_class_embeds: 3 };
 
 async function largestDifference(a: Tensor, b: Tensor): Promise<number> {
   return a.sub(b).abs().max().item();

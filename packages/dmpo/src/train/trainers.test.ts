@@ -7,6 +7,7 @@ import { type PreferenceSet, preferStyle } from '../data/preference-set.js';
 import { preferenceLoss } from '../losses/preference-loss.js';
 import { UNet2DModel } from '../models/unet-2d-model.js';
 import { DDPMScheduler } from '../schedulers/ddpm-scheduler.js';
+import { tinyUNet } from '../testing/tiny-unet.js';
 import { type CheckpointFiles, type CheckpointStorage, checkpointName } from './checkpoint-storage.js';
 import type { PreferenceTrainerOptions, PretrainOptions } from './config.js';
 import { PreferenceTrainer } from './preference-trainer.js';
@@ -20,13 +21,10 @@ const scheduler = new DDPMScheduler({ beta_schedule: 'squaredcos_cap_v2', predic
 function tinyModel(seed = 1): UNet2DModel {
   return new UNet2DModel(
     {
-      sample_size: 8,
+      ...tinyUNet,
       block_out_channels: [8, 16],
-      layers_per_block: 1,
       norm_num_groups: 4,
       attention_head_dim: 8,
-      down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
-      up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
       num_class_embeds: 4,
     },
     { generator: new nn.HostGenerator(seed) },
