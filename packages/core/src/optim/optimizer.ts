@@ -1,5 +1,6 @@
 /** What the optimisers share: slots of state beside each parameter, and a step that is one plan. */
 
+import { argumentError } from '../errors.js';
 import type { Parameter } from '../parameter.js';
 import { update } from '../realize.js';
 import { checkStateDict } from '../state-dict.js';
@@ -53,10 +54,17 @@ export abstract class Optimizer {
 
   /**
    * Updates every parameter in place. One plan computes the gradients, the new parameters and slots, the followers and
-   * `options.realize`. Throws `STATE_DICT_MISMATCH` unless there is one gradient of the right shape for each parameter.
+   * `options.realize`. Throws `STATE_DICT_MISMATCH` unless there is one gradient of the right shape for each
+   * parameter, `BAD_ARGUMENT` for a learning rate that is negative or no finite number.
    */
   step(gradients: ReadonlyMap<string, Tensor>, options: StepOptions = {}): void {
     const { learningRate = this.#learningRate, realize = [], followers = [] } = options;
+    if (!(learningRate >= 0 && learningRate < Number.POSITIVE_INFINITY))
+      throw argumentError(
+        this.constructor.name,
+        `learning rate ${learningRate}`,
+        'Use a finite number of at least 0.',
+      );
     checkStateDict('the gradients of an optimiser', gradients, shapesOf(this.parameters));
     const step = this.#steps + 1;
     const rule = this.rule(learningRate, step);

@@ -224,6 +224,13 @@ describe.each(devices)('optimisers on %s', (device) => {
     expect(await hostTensors(resumedAverage.values)).toEqual(await hostTensors(average.values));
   });
 
+  it.each([Number.NaN, -0.1, Number.POSITIVE_INFINITY])('refuses a learning rate of %s', (learningRate) => {
+    const parameters = makeParameters();
+    const optimizer = new AdamW(parameters, { learningRate: 0.1 });
+    expect(() => optimizer.step(parameters, { learningRate })).toThrow(`learning rate ${learningRate}`);
+    expect(optimizer.steps).toBe(0);
+  });
+
   it('refuses a state of other shapes, and one without the number of steps', async () => {
     const optimizer = new AdamW(makeParameters(), { learningRate: 0.1 });
     const other = new AdamW(new Map([['weight', new Parameter(Float32Array.of(1), [1])]]), {

@@ -54,7 +54,7 @@ export const alignSettings = preferenceSchema.extend({
   minTimestep: z
     .int()
     .nonnegative()
-    .default(700)
+    .default(800)
     .describe('smallest timestep at which pairs are compared; large ones decide what a picture becomes'),
   base: model,
   data: data('PROMPT/winner and PROMPT/loser folders, or preferences.json'),

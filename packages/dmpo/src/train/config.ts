@@ -56,11 +56,11 @@ export const preferenceSchema = z.strictObject({
   beta: z
     .number()
     .positive()
-    .default(100)
+    .default(50)
     .describe('factor of the logits: larger stays nearer to the base model'),
   steps: count.default(150).describe('optimiser steps'),
   batch: count.default(16).describe('pairs in a micro-batch'),
-  learningRate: z.number().positive().default(3e-5).describe('highest learning rate'),
+  learningRate: z.number().positive().default(2e-5).describe('highest learning rate'),
   schedule: schedule.default('cosine').describe('course of the learning rate after the warm-up'),
   warmUpSteps: z.int().nonnegative().default(10).describe('steps in which the learning rate rises from 0'),
   emaDecay: z
