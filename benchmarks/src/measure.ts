@@ -1,5 +1,6 @@
 /** The measurement: contenders take turns, so that whatever else the machine does falls on all of them alike. */
 
+import { setTimeout } from 'node:timers/promises';
 import { disagreement, tolerance } from './agreement.js';
 import { type Inputs, Unsupported } from './contender.js';
 import type { ContenderProcess } from './contender-process.js';
@@ -28,6 +29,8 @@ export interface MeasureOptions {
   readonly millisecondsPerTurn: number;
 }
 
+/** Pause before a turn. */
+const SETTLING_MILLISECONDS = 150;
 /** In one turn at most. */
 const MOST_REPETITIONS = 20;
 /** Contenders so slow that three turns must do. */
@@ -109,6 +112,8 @@ async function warmUp(contender: ContenderProcess, { millisecondsPerTurn }: Meas
 async function takeTurn({ contender, estimate, milliseconds }: Entrant, options: MeasureOptions) {
   const wanted = Math.floor(options.millisecondsPerTurn / Math.max(estimate, 1e-3));
   const repetitions = Math.min(Math.max(wanted, 1), MOST_REPETITIONS);
+  // Threads of the one before may still spin, waiting for work, and keep a core busy (OpenBLAS: tens of milliseconds).
+  if (options.millisecondsPerTurn > 0) await setTimeout(SETTLING_MILLISECONDS);
   // After the others' turns, caches are cold and threads asleep; that is not what a loop of training steps meets.
   if (repetitions > 1) await contender.run(1);
   milliseconds.push(...(await contender.run(repetitions)));
