@@ -5,6 +5,7 @@ import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from 
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import type { Kernel } from '../kernel.js';
+import { LiveBuffers } from '../live-buffers.js';
 import { COMMAND_HEADER_WORDS, KernelCache, type LoadedKernel, VECTOR_WORDS } from './kernel-cache.js';
 import type { InPlace } from './kernels.js';
 import { DeviceMemory } from './memory.js';
@@ -52,9 +53,7 @@ class CpuDevice implements Device {
   readonly #team: ThreadTeam;
   readonly #kernels: KernelCache;
   readonly #poison: boolean;
-  readonly #buffers = new Set<DeviceBuffer>();
-  #bytes = 0;
-  #peakBytes = 0;
+  readonly #buffers = new LiveBuffers<CpuBuffer>();
   #isClosed = false;
   #failure: DmpoError | undefined;
 
@@ -75,17 +74,14 @@ class CpuDevice implements Device {
     const buffer = new CpuBuffer(byteLength, address);
     if (this.#poison) this.#memory.poison(address, byteLength, POISON);
     this.#buffers.add(buffer);
-    this.#bytes += byteLength;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
     if (this.#isClosed) return;
-    const { address, byteLength } = this.#own(buffer);
+    const { address } = this.#own(buffer);
     this.#memory.free(address);
     this.#buffers.delete(buffer);
-    this.#bytes -= byteLength;
   }
 
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
@@ -175,9 +171,7 @@ class CpuDevice implements Device {
 
   memory(): MemoryReport {
     return {
-      buffers: this.#buffers.size,
-      bytes: this.#bytes,
-      peakBytes: this.#peakBytes,
+      ...this.#buffers.report(),
       reservedBytes: this.#isClosed ? 0 : this.#memory.byteLength,
     };
   }
@@ -193,7 +187,6 @@ class CpuDevice implements Device {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#buffers.clear();
-    this.#bytes = 0;
     await this.#team.stop();
   }
 
@@ -238,21 +231,7 @@ class CpuDevice implements Device {
   /** The buffer as this device's own, with room for `elements`. */
   #own(buffer: DeviceBuffer, elements = 0): CpuBuffer {
     this.#checkUsable();
-    if (!(buffer instanceof CpuBuffer) || !this.#buffers.has(buffer)) {
-      throw new DmpoError(
-        'INVALID_BUFFER',
-        'The buffer was freed, or belongs to another device.',
-        'Use a buffer between its allocate and its free, on the device that allocated it.',
-      );
-    }
-    if (BYTES_PER_ELEMENT * elements > buffer.byteLength) {
-      throw new DmpoError(
-        'INVALID_BUFFER',
-        `The buffer has ${Math.floor(buffer.byteLength / BYTES_PER_ELEMENT)} elements, not ${elements}.`,
-        'Allocate four bytes for each element.',
-      );
-    }
-    return buffer;
+    return this.#buffers.get(buffer, elements);
   }
 
   #checkUsable(): void {

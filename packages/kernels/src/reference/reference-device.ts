@@ -6,6 +6,7 @@ import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from 
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import { type Kernel, kernelKey } from '../kernel.js';
+import { LiveBuffers } from '../live-buffers.js';
 import { portableProgram } from '../portable/program.js';
 import { type CompiledProgram, compileProgram } from './compile.js';
 
@@ -20,10 +21,8 @@ export class ReferenceDevice implements Device {
   readonly name = 'reference';
   readonly description = 'float64, one element at a time, one thread';
   readonly #poison: boolean;
-  readonly #buffers = new Set<DeviceBuffer>();
+  readonly #buffers = new LiveBuffers<ReferenceBuffer>();
   readonly #programs = new Map<string, CompiledProgram>();
-  #bytes = 0;
-  #peakBytes = 0;
   #isClosed = false;
 
   /** Of the options only `poison` matters here. */
@@ -37,16 +36,12 @@ export class ReferenceDevice implements Device {
     if (this.#poison) values.fill(Number.NaN);
     const buffer = new ReferenceBuffer(byteLength, values);
     this.#buffers.add(buffer);
-    this.#bytes += byteLength;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#bytes);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
     if (this.#isClosed) return;
-    this.#valuesOf(buffer);
     this.#buffers.delete(buffer);
-    this.#bytes -= buffer.byteLength;
   }
 
   /** float32 data is kept as it is given, in float64. */
@@ -100,8 +95,8 @@ export class ReferenceDevice implements Device {
 
   memory(): MemoryReport {
     let reservedBytes = 0;
-    for (const buffer of this.#buffers) reservedBytes += this.#valuesOf(buffer).byteLength;
-    return { buffers: this.#buffers.size, bytes: this.#bytes, peakBytes: this.#peakBytes, reservedBytes };
+    for (const { values } of this.#buffers) reservedBytes += values.byteLength;
+    return { ...this.#buffers.report(), reservedBytes };
   }
 
   trim(): void {}
@@ -110,7 +105,6 @@ export class ReferenceDevice implements Device {
     this.#isClosed = true;
     this.#buffers.clear();
     this.#programs.clear();
-    this.#bytes = 0;
   }
 
   #compiled(kernel: Kernel): CompiledProgram {
@@ -135,21 +129,7 @@ export class ReferenceDevice implements Device {
 
   #valuesOf(buffer: DeviceBuffer, elements = 0): Float64Array {
     this.#checkOpen();
-    if (!(buffer instanceof ReferenceBuffer) || !this.#buffers.has(buffer)) {
-      throw new DmpoError(
-        'INVALID_BUFFER',
-        'The buffer was freed, or belongs to another device.',
-        'Use a buffer between its allocate and its free, on the device that allocated it.',
-      );
-    }
-    if (elements > buffer.values.length) {
-      throw new DmpoError(
-        'INVALID_BUFFER',
-        `The buffer has ${buffer.values.length} elements, not ${elements}.`,
-        'Allocate four bytes for each element.',
-      );
-    }
-    return buffer.values;
+    return this.#buffers.get(buffer, elements).values;
   }
 }
 
