@@ -6,7 +6,7 @@ import type { Storage } from '../storage.js';
 import { type Collected, heldStorage } from './collect.js';
 import { carrier } from './fuse.js';
 import { copyKernel, makeKernels, type Work } from './kernels.js';
-import { type Lifetime, planMemory } from './memory.js';
+import { planMemory } from './memory.js';
 import { Dependencies } from './schedule.js';
 
 /** Where a buffer comes from when the plan runs. */
@@ -75,7 +75,9 @@ export function makePlan(graph: Collected, { roots, values, targets }: Request):
     if (direct && !inMemoryBefore(source) && !bindings.has(source)) bindings.set(source, to);
     else if (heldStorage(source)) {
       // The source itself may be updated by this plan: keep what it held before.
-      const snapshot: Node = { kind: 'index', id: nextId(), shape: source.shape, dtype: 'int32' };
+      // Nothing computes this node: it only names the copy's memory.
+      const { shape, dtype } = source;
+      const snapshot: Node = { kind: 'constant', id: nextId(), shape, dtype, value: 0 };
       snapshots.push(copyWork(source, snapshot));
       copies.push({ from: snapshot, to });
     } else copies.push({ from: source, to });
@@ -95,32 +97,9 @@ export function makePlan(graph: Collected, { roots, values, targets }: Request):
   });
   const order = [...snapshots, ...dependencies.order()];
 
-  // Lifetimes of everything that has no memory yet.
-  const births = new Map<Node, number>();
-  const deaths = new Map<Node, number>();
-  for (const node of hosts.keys()) births.set(node, -1);
-  order.forEach((work, step) => {
-    for (const node of work.writes) births.set(node, step);
-    for (const node of [...work.reads, ...work.writes]) deaths.set(node, step);
-  });
-  for (const { from } of copies) deaths.set(from, order.length);
-  const owner = shareInPlace(order, births, deaths, bindings);
-  const lifetimes = new Map<Node, { bytes: number; begin: number; end: number }>();
-  for (const [node, begin] of births) {
-    if (bindings.has(node) || !deaths.has(node)) continue;
-    const end = deaths.get(node) as number;
-    const first = owner(node);
-    const life = lifetimes.get(first);
-    if (life) {
-      life.begin = Math.min(life.begin, begin);
-      life.end = Math.max(life.end, end);
-    } else lifetimes.set(first, { bytes: bytesOf(node.shape), begin, end });
-  }
-  const residents = [...lifetimes.keys()];
-  const memory = planMemory(residents.map((node) => lifetimes.get(node) as Lifetime));
-  const slots = new Map(residents.map((node, i) => [node, memory.slotOf[i] as number]));
-  const slot = (node: Node): number | undefined => slots.get(owner(node));
-  const ref = (node: Node): BufferRef => bindings.get(node) ?? { from: 'slot', index: slot(node) as number };
+  const { slotOf, slotBytes, intermediateBytes } = assignSlots(order, hosts.keys(), copies, bindings);
+  const ref = (node: Node): BufferRef =>
+    bindings.get(node) ?? { from: 'slot', index: slotOf(node) as number };
 
   const steps: Step[] = order.map((work) => ({
     kernel: work.kernel,
@@ -136,17 +115,58 @@ export function makePlan(graph: Collected, { roots, values, targets }: Request):
       scalars: [],
     });
 
-  const intermediates = [...births.keys()].filter((node) => !bindings.has(node) && deaths.has(node));
   return {
     steps,
     uploads: [...hosts].flatMap(([node, host]) => {
-      const at = slot(node);
-      return at === undefined ? [] : [{ host, slot: at, dtype: node.dtype }];
+      const slot = slotOf(node);
+      return slot === undefined ? [] : [{ host, slot, dtype: node.dtype }];
     }),
-    slotBytes: memory.slotBytes,
-    peakBytes: memory.slotBytes.reduce((sum, bytes) => sum + bytes, 0),
-    intermediateBytes: intermediates.reduce((sum, node) => sum + bytesOf(node.shape), 0),
+    slotBytes,
+    peakBytes: slotBytes.reduce((sum, bytes) => sum + bytes, 0),
+    intermediateBytes,
   };
+}
+
+interface Slots {
+  /** The slot of a node that has no other memory; undefined for one that nobody reads or writes. */
+  readonly slotOf: (node: Node) => number | undefined;
+  readonly slotBytes: readonly number[];
+  readonly intermediateBytes: number;
+}
+
+/** Slots for everything that has no memory yet, from the first kernel that writes it to the last that reads it. */
+function assignSlots(
+  order: readonly Work[],
+  hosts: Iterable<Node>,
+  copies: readonly { readonly from: Node }[],
+  bindings: ReadonlyMap<Node, BufferRef>,
+): Slots {
+  const births = new Map<Node, number>();
+  const deaths = new Map<Node, number>();
+  for (const node of hosts) births.set(node, -1);
+  order.forEach((work, step) => {
+    for (const node of work.writes) births.set(node, step);
+    for (const node of [...work.reads, ...work.writes]) deaths.set(node, step);
+  });
+  for (const { from } of copies) deaths.set(from, order.length);
+
+  const owner = shareInPlace(order, births, deaths, bindings);
+  const lifetimes = new Map<Node, { bytes: number; begin: number; end: number }>();
+  let intermediateBytes = 0;
+  for (const [node, begin] of births) {
+    const end = deaths.get(node);
+    if (bindings.has(node) || end === undefined) continue;
+    const bytes = bytesOf(node.shape);
+    intermediateBytes += bytes;
+    const life = lifetimes.get(owner(node));
+    if (life) {
+      life.begin = Math.min(life.begin, begin);
+      life.end = Math.max(life.end, end);
+    } else lifetimes.set(owner(node), { bytes, begin, end });
+  }
+  const memory = planMemory([...lifetimes.values()]);
+  const slots = new Map([...lifetimes.keys()].map((node, i) => [node, memory.slotOf[i] as number]));
+  return { slotOf: (node) => slots.get(owner(node)), slotBytes: memory.slotBytes, intermediateBytes };
 }
 
 const bytesOf = (shape: Shape) => BYTES_PER_ELEMENT * elementCount(shape);
