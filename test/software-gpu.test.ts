@@ -1,0 +1,56 @@
+// The software GPU of machines without one: unpacking by several processes at once, and what Dawn makes of it.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+
+const folder = mkdtempSync(join(tmpdir(), 'dmpo-software-gpu-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('the software GPU', () => {
+  it('is unpacked whole when two processes ask at once and an earlier one was killed meanwhile', async () => {
+    const cache = join(folder, 'cache');
+    const abandoned = join(cache, 'unpacking-abandoned');
+    mkdirSync(abandoned, { recursive: true });
+    writeFileSync(join(abandoned, 'chromium'), 'half a progr');
+    const module = fileURLToPath(new URL('../scripts/software-gpu.ts', import.meta.url));
+    const source = `import { chromiumFolder } from ${JSON.stringify(module)};
+      console.log(chromiumFolder(${JSON.stringify(cache)}));`;
+    const flags = ['--import', 'tsx', '--input-type=module', '--eval', source];
+    const answers = await Promise.all(
+      [1, 2].map(async () => {
+        const child = spawn(process.execPath, flags, { stdio: ['ignore', 'pipe', 'inherit'] });
+        let output = '';
+        child.stdout.setEncoding('utf8').on('data', (text: string) => {
+          output += text;
+        });
+        await once(child, 'close');
+        return output.trim();
+      }),
+    );
+    expect(answers[0]).toContain(cache);
+    expect(answers[1]).toBe(answers[0]);
+    expect(statSync(join(String(answers[0]), 'chromium')).size).toBeGreaterThan(1e8);
+    expect(readdirSync(cache).sort()).toEqual([expect.stringMatching(/^chromium-\d/), 'unpacking-abandoned']);
+  });
+
+  it('runs what `npm run software-gpu` starts, with its arguments and exit status', () => {
+    const program = 'console.log(process.argv.at(-1), process.env.VK_DRIVER_FILES); process.exitCode = 3';
+    const script = fileURLToPath(new URL('../scripts/with-software-gpu.ts', import.meta.url));
+    const flags = ['--import', 'tsx', script, process.execPath, '--eval', program, 'a b'];
+    const { status, stdout, stderr } = spawnSync(process.execPath, flags, {
+      env: { ...process.env, DMPO_TEST_GPU: 'software' },
+      encoding: 'utf8',
+    });
+    if (process.platform !== 'linux' || process.arch !== 'x64') {
+      expect(stderr).toContain('SwiftShader comes for Linux on x64');
+      return;
+    }
+    expect(stderr).toContain('WebGPU adapter: SwiftShader');
+    expect(stdout).toMatch(/^a b .*vk_swiftshader_icd\.json\n$/);
+    expect(status).toBe(3);
+  });
+});
