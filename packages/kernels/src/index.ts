@@ -3,6 +3,7 @@
 import { nodeHost } from './cpu/workers.node.js';
 import type { Device, DeviceName, DeviceOptions } from './device.js';
 import { openNamedDevice } from './open-device.js';
+import { nodeGpu } from './webgpu/gpu.node.js';
 
 export * from './contract.js';
 
@@ -12,5 +13,5 @@ export * from './contract.js';
  */
 export async function openDevice(name: DeviceName = 'auto', options: DeviceOptions = {}): Promise<Device> {
   const preferred = process.env.DMPO_DEVICE || 'auto';
-  return openNamedDevice(nodeHost, name === 'auto' ? preferred : name, options);
+  return openNamedDevice({ cpu: nodeHost, gpu: nodeGpu }, name === 'auto' ? preferred : name, options);
 }

@@ -5,16 +5,25 @@ import type { CpuHost } from './cpu/workers.js';
 import type { Device, DeviceOptions } from './device.js';
 import { DmpoError } from './errors.js';
 import { ReferenceDevice } from './reference/reference-device.js';
+import type { GpuHost } from './webgpu/gpu.js';
+import { openWebGpuDevice } from './webgpu/open-webgpu.js';
+
+/** What a device needs of the surroundings that the program runs in. */
+export interface Hosts {
+  readonly cpu: CpuHost;
+  readonly gpu: GpuHost;
+}
 
 /** `name` is a `DeviceName` or what a user wrote in its place. Throws `DEVICE_UNAVAILABLE`, saying what can be used instead. */
-export async function openNamedDevice(host: CpuHost, name: string, options: DeviceOptions): Promise<Device> {
+export async function openNamedDevice(hosts: Hosts, name: string, options: DeviceOptions): Promise<Device> {
   switch (name) {
     case 'auto':
     case 'cpu':
-      return openCpuDevice(host, options);
+      return openCpuDevice(hosts.cpu, options);
     case 'reference':
       return new ReferenceDevice(options);
     case 'webgpu':
+      return openWebGpuDevice(hosts.gpu, options);
     case 'gpujs':
       throw new DmpoError(
         'DEVICE_UNAVAILABLE',

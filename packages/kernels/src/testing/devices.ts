@@ -8,6 +8,7 @@ const openers: Record<string, () => Promise<Device>> = {
   cpu: () => openDevice('cpu', { poison: true }),
   'cpu with one thread and plain SIMD': () =>
     openDevice('cpu', { threads: 1, relaxedSimd: false, poison: true }),
+  webgpu: () => openDevice('webgpu', { poison: true }),
   reference: () => openDevice('reference', { poison: true }),
 };
 

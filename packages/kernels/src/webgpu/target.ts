@@ -1,0 +1,27 @@
+/** What the writers of programs know of the adapter that they write for. */
+
+/**
+ * Adapters that want alike programs: graphics cards of their own memory, Apple's, GPUs within a processor or a phone, and
+ * programs that imitate a GPU (SwiftShader, lavapipe), for which workgroup memory and barriers are a cost without a gain.
+ */
+export type AdapterClass = 'discrete' | 'apple' | 'integrated' | 'software';
+
+export interface Target {
+  readonly adapterClass: AdapterClass;
+  /** Bytes of workgroup memory that one program may declare. */
+  readonly workgroupBytes: number;
+  /** Invocations of a workgroup, all dimensions multiplied, and along x alone. */
+  readonly invocations: number;
+  /** Storage buffers of one dispatch. */
+  readonly storageBuffers: number;
+  /** Workgroups along each dimension of a dispatch. */
+  readonly workgroupsPerDimension: number;
+}
+
+/** What WebGPU promises on every adapter. */
+export const defaultLimits = {
+  workgroupBytes: 16384,
+  invocations: 256,
+  storageBuffers: 8,
+  workgroupsPerDimension: 65535,
+} as const satisfies Omit<Target, 'adapterClass'>;
