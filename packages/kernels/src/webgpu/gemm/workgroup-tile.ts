@@ -1,0 +1,177 @@
+/** GEMM through workgroup memory: a workgroup stages slabs of both operands, and each invocation owns a micro-tile in registers. */
+
+import { type Dispatch, linearGrid } from '../program.js';
+import type { Target } from '../target.js';
+import { wgsl } from '../wgsl.js';
+import type { Gemm } from './gemm.js';
+import { innerWidth, type Operand, rowWidth } from './operand.js';
+import { sumLoops } from './split.js';
+import { storePartials, storeResult } from './store.js';
+import { tileDepth, type WorkgroupTile } from './tiles.js';
+
+/** Floats between the steps of a staged slab beyond its rows, so that scattered stores meet fewer bank conflicts. */
+const PADDING = 4;
+
+export function workgroupTileDispatch(
+  gemm: Gemm,
+  tile: WorkgroupTile,
+  splits: number,
+  scratch: number,
+  target: Target,
+): Dispatch {
+  const { a, b } = gemm;
+  const depth = tileDepth(gemm, tile);
+  const invocationColumns = tile.columns / tile.microColumns;
+  const invocationRows = tile.rows / tile.microRows;
+  const invocations = invocationColumns * invocationRows;
+  const tileRows = Math.ceil(gemm.rows / tile.rows);
+  const tileColumns = Math.ceil(gemm.columns / tile.columns);
+  const count = tileRows * tileColumns * gemm.batch * splits;
+  const grid = linearGrid(count, target);
+  const [gridColumns, gridRows] = grid.workgroups;
+  const covered = { rows: tileRows * tile.rows, columns: tileColumns * tile.columns };
+  const store = splits === 1 ? storeResult(gemm, covered) : storePartials(gemm, scratch, covered);
+  const loops = sumLoops(gemm, tile, splits);
+  const stageA = stagedOperand(a, tile.rows, depth, gemm.inner, invocations, 'first_row', gemm.rows);
+  const stageB = stagedOperand(b, tile.columns, depth, gemm.inner, invocations, 'first_column', gemm.columns);
+  const rowOf = (i: number) => microOffset(i, invocationRows);
+  const columnOf = (j: number) => microOffset(j, invocationColumns);
+  const sums = range(tile.microRows).flatMap((i) =>
+    range(tile.microColumns / 4).map((j) => ({ i, j, name: `sum${i}_${j}` })),
+  );
+  return {
+    label: `${gemm.label} ${tile.rows}x${tile.columns}x${depth}${splits === 1 ? '' : ` split ${splits}`}`,
+    buffers: [...a.buffers, ...b.buffers, ...store.buffers],
+    scalars: store.scalars,
+    workgroups: grid.workgroups,
+    code: wgsl`
+      ${a.code}
+      ${b.code}
+      ${store.code}
+      var<workgroup> ${a.name}_slab: array<f32, ${depth * stageA.stride}>;
+      var<workgroup> ${b.name}_slab: array<f32, ${depth * stageB.stride}>;
+
+      @compute @workgroup_size(${invocations})
+      fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+        let index = ${grid.index};
+        ${gridColumns * gridRows > count ? `if (index >= ${count}u) { return; }` : ''}
+        let first_column = index % ${tileColumns}u * ${tile.columns}u;
+        let first_row = index / ${tileColumns}u % ${tileRows}u * ${tile.rows}u;
+        let batch = index / ${tileColumns * tileRows}u % ${gemm.batch}u;
+        let split = index / ${tileColumns * tileRows * gemm.batch}u;
+        let micro_column = local % ${invocationColumns}u * 4u;
+        let micro_row = local / ${invocationColumns}u * 4u;
+        ${stageA.rows}
+        ${stageB.rows}
+        ${sums.map(({ name }) => `var ${name} = vec4f();`)}
+
+        ${loops.setup}
+        ${loops.outer}
+          ${stageA.bases}
+          ${stageB.bases}
+          ${loops.range}
+          ${loops.slab}
+            // Load: each invocation moves its share of both slabs to workgroup memory.
+            ${stageA.loads}
+            ${stageB.loads}
+            workgroupBarrier();
+
+            // Compute: the outer product of a row of either slab, for each step.
+            for (var k = 0u; k < ${depth}u; k++) {
+              let a_at = k * ${stageA.stride}u + micro_row;
+              let b_at = k * ${stageB.stride}u + micro_column;
+              ${range(tile.microColumns / 4).map((j) => {
+                const at = range(4).map((c) => `${b.name}_slab[b_at + ${columnOf(4 * j + c)}u]`);
+                return `let b${j} = vec4f(${at.join(', ')});`;
+              })}
+              ${range(tile.microRows).map((i) => `let a${i} = ${a.name}_slab[a_at + ${rowOf(i)}u];`)}
+              ${sums.map(({ i, j, name }) => `${name} = fma(vec4f(a${i}), b${j}, ${name});`)}
+            }
+            workgroupBarrier();
+          }
+        }
+
+        // Epilogue
+        ${sums.map(
+          ({ i, j, name }) =>
+            `store_sums(batch, split, first_row + micro_row + ${rowOf(i)}u, first_column + micro_column + ${columnOf(4 * j)}u, ${name});`,
+        )}
+      }
+    `,
+  };
+}
+
+/** Micro-tiles come in pieces of four rows or columns that lie as far apart as the workgroup has invocations for. */
+function microOffset(i: number, invocations: number): number {
+  return Math.floor(i / 4) * invocations * 4 + (i % 4);
+}
+
+interface StagedOperand {
+  /** Floats from one step of the slab to the next. */
+  readonly stride: number;
+  readonly rows: readonly string[];
+  readonly bases: readonly string[];
+  readonly loads: readonly string[];
+}
+
+/** How the invocations of a workgroup share the loads of a slab of `rows` x `depth`, neighbours loading what lies side by side. */
+function stagedOperand(
+  operand: Operand,
+  rows: number,
+  depth: number,
+  inner: number,
+  invocations: number,
+  first: string,
+  total: number,
+): StagedOperand {
+  const { name, along, width } = operand;
+  const perRow = rowWidth(operand);
+  const perStep = innerWidth(operand);
+  const rowLoads = rows / perRow;
+  const stepLoads = depth / perStep;
+  const loads = rowLoads * stepLoads;
+  const stride = rows + PADDING;
+  const shares = range(Math.ceil(loads / invocations)).map((share) => {
+    const index = share === 0 ? 'local' : `(local + ${share * invocations}u)`;
+    const [rowLoad, stepLoad] =
+      along === 'inner'
+        ? [`${index} / ${stepLoads}u`, `${index} % ${stepLoads}u`]
+        : [`${index} % ${rowLoads}u`, `${index} / ${rowLoads}u`];
+    return { share, index, rowLoad, stepLoad };
+  });
+  const zero = width === 4 ? 'vec4f()' : '0.0';
+  return {
+    stride,
+    rows: shares.flatMap(({ share, rowLoad, stepLoad }) => [
+      `let ${name}_row${share} = ${rowLoad}${perRow === 1 ? '' : ` * ${perRow}u`};`,
+      `let ${name}_step${share} = ${stepLoad};`,
+      `let ${name}_to${share} = ${name}_step${share} * ${perStep * stride}u + ${name}_row${share};`,
+      `let ${name}_state${share} = ${name}_row(batch, min(${first} + ${name}_row${share}, ${total - perRow}u));`,
+    ]),
+    bases: shares.map(
+      ({ share }) => `let ${name}_base${share} = ${name}_outer(${name}_state${share}, outer);`,
+    ),
+    loads: shares.flatMap(({ share, index }) => {
+      const step = `slab * ${stepLoads}u + ${name}_step${share}`;
+      const value = `${name}_load(${name}_base${share}, ${step})`;
+      const conditions = inner % depth === 0 ? [] : [`${step} < ${inner / perStep}u`];
+      const load =
+        conditions.length === 0
+          ? [`let ${name}_loaded${share} = ${value};`]
+          : [`var ${name}_loaded${share} = ${zero};`, `if (${conditions.join()}) { ${name}_loaded${share} = ${value}; }`];
+      const stores =
+        width === 1
+          ? [`${name}_slab[${name}_to${share}] = ${name}_loaded${share};`]
+          : range(4).map((c) => {
+              const offset = c * (along === 'inner' ? stride : 1);
+              return `${name}_slab[${name}_to${share} + ${offset}u] = ${name}_loaded${share}[${c}];`;
+            });
+      const lines = [...load, ...stores];
+      return (share + 1) * invocations <= loads
+        ? lines
+        : [`if (${index} < ${loads}u) {`, ...lines.map((line) => `  ${line}`), '}'];
+    }),
+  };
+}
+
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
