@@ -5,11 +5,12 @@ import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from 
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import type { Kernel } from '../kernel.js';
+import { inPlaceOf } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
+import { elementWord } from '../words.js';
 import { COMMAND_HEADER_WORDS, KernelCache, type LoadedKernel, VECTOR_WORDS } from './kernel-cache.js';
-import type { InPlace } from './kernels.js';
 import { DeviceMemory } from './memory.js';
-import { constantWord } from './steps.js';
+
 import { ThreadTeam } from './thread-team.js';
 import { compileKernels } from './wasm-module.js';
 import type { CpuHost } from './workers.js';
@@ -223,7 +224,7 @@ class CpuDevice implements Device {
     for (const buffer of outputs) words[pointer++] = this.#own(buffer).address;
     scalars.forEach((value, slot) => {
       const vector = at + scalarsAt + VECTOR_WORDS * slot;
-      words.fill(constantWord(value, kernel.scalars[slot]), vector, vector + VECTOR_WORDS);
+      words.fill(elementWord(value, kernel.scalars[slot]), vector, vector + VECTOR_WORDS);
     });
     return at + commandWords;
   }
@@ -240,14 +241,4 @@ class CpuDevice implements Device {
       throw new DmpoError('DEVICE_CLOSED', 'The cpu device is closed.', 'Open a device and use that one.');
     }
   }
-}
-
-function inPlaceOf({ inputs, outputs }: Command): InPlace {
-  const pairs: [number, number][] = [];
-  outputs.forEach((buffer, output) => {
-    inputs.forEach((other, input) => {
-      if (other === buffer) pairs.push([input, output]);
-    });
-  });
-  return pairs;
 }

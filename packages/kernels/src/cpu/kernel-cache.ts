@@ -1,8 +1,9 @@
-/** Kernels that are compiled and in memory, found by identity, or by key where an equal kernel was compiled before. */
+/** Kernels that are compiled and in memory. */
 
 import { checkKernel } from '../check-kernel.js';
-import { type Kernel, kernelInputElements, kernelKey, kernelOutputs } from '../kernel.js';
-import { compileKernel, type InPlace } from './kernels.js';
+import { type Kernel, kernelInputElements, kernelOutputs } from '../kernel.js';
+import { type InPlace, KernelMap } from '../kernel-map.js';
+import { compileKernel } from './kernels.js';
 import type { DeviceMemory } from './memory.js';
 import type { ThreadTeam } from './thread-team.js';
 
@@ -28,8 +29,7 @@ export const VECTOR_WORDS = 4;
 export class KernelCache {
   readonly #memory: DeviceMemory;
   readonly #team: ThreadTeam;
-  readonly #byKey = new Map<string, LoadedKernel>();
-  #byIdentity = new WeakMap<Kernel, Map<string, LoadedKernel>>();
+  readonly #kernels = new KernelMap((kernel, inPlace) => this.#compile(kernel, inPlace));
 
   constructor(memory: DeviceMemory, team: ThreadTeam) {
     this.#memory = memory;
@@ -38,26 +38,13 @@ export class KernelCache {
 
   /** The kernel as it runs on buffers of which those of `inPlace` are the same. */
   load(kernel: Kernel, inPlace: InPlace): LoadedKernel {
-    const aliases = inPlace.length === 0 ? '' : inPlace.join(';');
-    let variants = this.#byIdentity.get(kernel);
-    if (variants === undefined) {
-      variants = new Map();
-      this.#byIdentity.set(kernel, variants);
-    }
-    const known = variants.get(aliases);
-    if (known !== undefined) return known;
-    const key = `${aliases} ${kernelKey(kernel)}`;
-    const loaded = this.#byKey.get(key) ?? this.#compile(kernel, inPlace);
-    this.#byKey.set(key, loaded);
-    variants.set(aliases, loaded);
-    return loaded;
+    return this.#kernels.get(kernel, inPlace);
   }
 
   /** Forgets all kernels and gives their memory back. */
   clear(): void {
-    for (const { address } of this.#byKey.values()) if (address !== undefined) this.#memory.free(address);
-    this.#byKey.clear();
-    this.#byIdentity = new WeakMap();
+    for (const { address } of this.#kernels.values()) if (address !== undefined) this.#memory.free(address);
+    this.#kernels.clear();
   }
 
   #compile(kernel: Kernel, inPlace: InPlace): LoadedKernel {

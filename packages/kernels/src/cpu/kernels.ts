@@ -15,11 +15,12 @@ import {
   type MatmulKernel,
   type ReduceKernel,
 } from '../kernel.js';
+import type { InPlace } from '../kernel-map.js';
 import { elementCount } from '../view.js';
+import { float32Word, float64Words } from '../words.js';
 import * as code from './assembly/opcodes.js';
-import { compileProgram, type Program, type ProgramOptions } from './program.js';
+import { compileProgram, type Program } from './program.js';
 import { orderReduction, planTasks, reduceScratch, reduceThreadBytes, reductionCode } from './reduce.js';
-import { float32Word, float64Words } from './words.js';
 
 export interface KernelCode {
   readonly opcode: number;
@@ -31,9 +32,6 @@ export interface KernelCode {
   /** Memory of each thread's own. */
   readonly threadBytes: number;
 }
-
-/** Pairs `[input, output]` of a map that are one buffer. */
-export type InPlace = ProgramOptions['inPlace'];
 
 /** What runs the kernel; undefined if it has nothing to compute. */
 export function compileKernel(kernel: Kernel, inPlace: InPlace): KernelCode | undefined {

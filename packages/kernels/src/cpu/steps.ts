@@ -6,10 +6,10 @@
 import type { DType } from '../dtype.js';
 import type { Expression, Instruction } from '../expression.js';
 import type { PointwiseOp } from '../pointwise.js';
+import { type Dimension, mergeDimensions, viewLayout } from '../view-layout.js';
+import { elementWord } from '../words.js';
 import * as code from './assembly/opcodes.js';
 import { opcodeOf, SAME_BITS } from './opcode.js';
-import { type Dimension, mergeDimensions, viewLayout } from './view-layout.js';
-import { float32Word } from './words.js';
 
 /** How often a value is computed: once for all elements, once for all blocks, or for each block. */
 export type Frequency = 'uniform' | 'invariant' | 'varying';
@@ -113,7 +113,7 @@ class Selection {
   #select(instruction: Instruction): Value {
     switch (instruction.op) {
       case 'constant':
-        return constant(constantWord(instruction.value, instruction.dtype));
+        return constant(elementWord(instruction.value, instruction.dtype));
       case 'scalar':
         return { frequency: 'uniform', place: { kind: code.AT_SCALAR, index: instruction.slot, offset: 0 } };
       case 'accumulator':
@@ -222,21 +222,6 @@ function inBytes(offset: number, dimensions: readonly Dimension[]): StepView {
     offset: 4 * offset,
     dimensions: dimensions.map((dimension) => ({ ...dimension, stride: 4 * dimension.stride })),
   };
-}
-
-/** A constant as every lane holds it. */
-export function constantWord(value: number, dtype: DType): number {
-  switch (dtype) {
-    case 'float32':
-      return float32Word(value);
-    case 'int32':
-    case 'uint32':
-      return value >>> 0;
-    case 'bool':
-      return value !== 0 ? 1 : 0;
-    default:
-      return dtype satisfies never;
-  }
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -1,0 +1,54 @@
+/** What a device made of each kernel, found by identity, or by key where an equal kernel was seen before. */
+
+import type { Command } from './device.js';
+import { type Kernel, kernelKey } from './kernel.js';
+
+/** Pairs [input, output] of a command, a map's, that are one buffer. */
+export type InPlace = readonly (readonly [input: number, output: number])[];
+
+export class KernelMap<Made> {
+  readonly #make: (kernel: Kernel, inPlace: InPlace) => Made;
+  readonly #byKey = new Map<string, Made>();
+  #byIdentity = new WeakMap<Kernel, Map<string, Made>>();
+
+  constructor(make: (kernel: Kernel, inPlace: InPlace) => Made) {
+    this.#make = make;
+  }
+
+  /** What was made of the kernel as it runs on buffers of which those of `inPlace` are the same. */
+  get(kernel: Kernel, inPlace: InPlace): Made {
+    const aliases = inPlace.length === 0 ? '' : inPlace.join(';');
+    let variants = this.#byIdentity.get(kernel);
+    if (variants === undefined) {
+      variants = new Map();
+      this.#byIdentity.set(kernel, variants);
+    }
+    const known = variants.get(aliases);
+    if (known !== undefined) return known;
+    const key = `${aliases} ${kernelKey(kernel)}`;
+    const made = this.#byKey.get(key) ?? this.#make(kernel, inPlace);
+    this.#byKey.set(key, made);
+    variants.set(aliases, made);
+    return made;
+  }
+
+  values(): Iterable<Made> {
+    return this.#byKey.values();
+  }
+
+  clear(): void {
+    this.#byKey.clear();
+    this.#byIdentity = new WeakMap();
+  }
+}
+
+/** Which buffers a command both reads and writes. */
+export function inPlaceOf({ inputs, outputs }: Command): InPlace {
+  const pairs: [number, number][] = [];
+  outputs.forEach((buffer, output) => {
+    inputs.forEach((other, input) => {
+      if (other === buffer) pairs.push([input, output]);
+    });
+  });
+  return pairs;
+}
