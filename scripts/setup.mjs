@@ -27,6 +27,14 @@ step({
 });
 
 step({
+  name: 'portable-text',
+  message: 'Writing the portable kernels as text',
+  inputs: ['pnpm-lock.yaml', 'packages/kernels/scripts', 'packages/kernels/src/portable'],
+  outputs: ['packages/kernels/src/gpujs/generated'],
+  commands: [{ program: process.execPath, args: ['packages/kernels/scripts/build-portable-text.mjs'] }],
+});
+
+step({
   name: 'build',
   message: 'Building the packages',
   inputs: [

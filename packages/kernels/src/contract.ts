@@ -1,6 +1,14 @@
 /** The contract between core and devices, in one place for both entries. */
 
-export type { Command, Device, DeviceBuffer, DeviceName, DeviceOptions, MemoryReport } from './device.js';
+export type {
+  Command,
+  Device,
+  DeviceBuffer,
+  DeviceName,
+  DeviceOptions,
+  GpuJsMode,
+  MemoryReport,
+} from './device.js';
 export { BYTES_PER_ELEMENT, type DType, type HostArray } from './dtype.js';
 export { DmpoError } from './errors.js';
 export type { Expression, Instruction } from './expression.js';

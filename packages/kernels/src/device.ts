@@ -57,11 +57,16 @@ export interface Device {
 
 export type DeviceName = 'auto' | 'webgpu' | 'cpu' | 'gpujs' | 'reference';
 
+/** How gpu.js computes: in WebGL2 (browsers), headless OpenGL (Node with the package `gl`), WebAssembly or plain JavaScript. */
+export type GpuJsMode = 'webgl2' | 'headlessgl' | 'webasm' | 'cpu';
+
 export interface DeviceOptions {
   /** CPU: threads to use, the calling one included. Default: one per available core. */
   readonly threads?: number;
   /** CPU: use relaxed SIMD (fused multiply-add) where the engine has it. Default true. */
   readonly relaxedSimd?: boolean;
+  /** gpujs: compute in this mode. Default: the first of webgl2, headlessgl, webasm and cpu that works here. For tests. */
+  readonly gpujsMode?: GpuJsMode;
   /** Fill every buffer with NaN when it is allocated, so that a read of undefined memory shows. For tests. */
   readonly poison?: boolean;
 }

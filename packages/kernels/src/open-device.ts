@@ -24,12 +24,10 @@ export async function openNamedDevice(hosts: Hosts, name: string, options: Devic
       return new ReferenceDevice(options);
     case 'webgpu':
       return openWebGpuDevice(hosts.gpu, options);
-    case 'gpujs':
-      throw new DmpoError(
-        'DEVICE_UNAVAILABLE',
-        `This version has no '${name}' device.`,
-        "Use 'cpu', or 'reference' to check results in float64.",
-      );
+    case 'gpujs': {
+      const { openGpuJsDevice } = await import('./gpujs/gpujs-device.js');
+      return openGpuJsDevice(options);
+    }
     default:
       throw new DmpoError(
         'DEVICE_UNAVAILABLE',

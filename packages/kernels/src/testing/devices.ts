@@ -9,6 +9,8 @@ const openers: Record<string, () => Promise<Device>> = {
   'cpu with one thread and plain SIMD': () =>
     openDevice('cpu', { threads: 1, relaxedSimd: false, poison: true }),
   webgpu: () => openDevice('webgpu', { poison: true }),
+  gpujs: () => openDevice('gpujs', { poison: true }),
+  'gpujs on the CPU': () => openDevice('gpujs', { gpujsMode: 'cpu', poison: true }),
   reference: () => openDevice('reference', { poison: true }),
 };
 
