@@ -2,6 +2,7 @@
 
 import type { DType, HostArray } from './dtype.js';
 import type { Kernel } from './kernel.js';
+import type { AdapterClass } from './webgpu/target.js';
 
 /** Device memory. Untyped: four bytes an element, whatever the dtype. */
 export interface DeviceBuffer {
@@ -67,6 +68,12 @@ export interface DeviceOptions {
   readonly relaxedSimd?: boolean;
   /** gpujs: compute in this mode. Default: the first of webgl2, headlessgl, webasm and cpu that works here. For tests. */
   readonly gpujsMode?: GpuJsMode;
+  /** WebGPU: write kernels for this class of adapter, not for the one that the adapter seems to be. For experts and tests. */
+  readonly adapterClass?: AdapterClass;
+  /** WebGPU: use no more than WebGPU promises on every adapter. For tests. Default false. */
+  readonly defaultLimits?: boolean;
+  /** WebGPU: compute on this device, which `close` leaves open. Default: a device of the fastest adapter. */
+  readonly gpuDevice?: GPUDevice;
   /** Fill every buffer with NaN when it is allocated, so that a read of undefined memory shows. For tests. */
   readonly poison?: boolean;
 }

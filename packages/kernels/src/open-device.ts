@@ -6,7 +6,7 @@ import type { Device, DeviceOptions } from './device.js';
 import { DmpoError } from './errors.js';
 import { ReferenceDevice } from './reference/reference-device.js';
 import type { GpuHost } from './webgpu/gpu.js';
-import { openWebGpuDevice } from './webgpu/open-webgpu.js';
+import { openRealGpu, openWebGpuDevice } from './webgpu/open-webgpu.js';
 
 /** What a device needs of the surroundings that the program runs in. */
 export interface Hosts {
@@ -18,6 +18,8 @@ export interface Hosts {
 export async function openNamedDevice(hosts: Hosts, name: string, options: DeviceOptions): Promise<Device> {
   switch (name) {
     case 'auto':
+      // A software GPU is slower than the cpu device.
+      return (await openRealGpu(hosts.gpu, options)) ?? openCpuDevice(hosts.cpu, options);
     case 'cpu':
       return openCpuDevice(hosts.cpu, options);
     case 'reference':
@@ -32,7 +34,7 @@ export async function openNamedDevice(hosts: Hosts, name: string, options: Devic
       throw new DmpoError(
         'DEVICE_UNAVAILABLE',
         `There is no device named '${name}'.`,
-        "Use 'auto', 'cpu' or 'reference'; DMPO_DEVICE must be one of these too.",
+        "Use 'auto', 'webgpu', 'cpu', 'gpujs' or 'reference'; DMPO_DEVICE must be one of these too.",
       );
   }
 }

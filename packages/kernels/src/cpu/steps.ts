@@ -3,7 +3,6 @@
  * has to run. Multiplications and additions are fused, broadcasts and constants are told from blocks.
  */
 
-import type { DType } from '../dtype.js';
 import type { Expression, Instruction } from '../expression.js';
 import type { PointwiseOp } from '../pointwise.js';
 import { type Dimension, mergeDimensions, viewLayout } from '../view-layout.js';

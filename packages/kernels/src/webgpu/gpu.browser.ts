@@ -1,12 +1,27 @@
 /** WebGPU in browsers. */
 
-import { DmpoError } from '../errors.js';
-import type { GpuHost } from './gpu.js';
+import { type GpuHost, unavailable } from './gpu.js';
 
 export const browserGpu: GpuHost = {
   async open(): Promise<GPU> {
-    if (navigator.gpu === undefined)
-      throw new DmpoError('DEVICE_UNAVAILABLE', 'This browser has no WebGPU.', "Use 'cpu'.");
-    return navigator.gpu;
+    // Typed as always there, which it is not.
+    const gpu: GPU | undefined = navigator.gpu;
+    if (gpu !== undefined) return gpu;
+    if (!globalThis.isSecureContext)
+      throw unavailable(
+        'Browsers give WebGPU only to secure pages, and this one is not.',
+        'Serve the page by https, or from localhost.',
+      );
+    throw unavailable(
+      'This browser has no WebGPU.',
+      'Use Chrome or Edge 113, Safari 26, Firefox 141 or later; on Linux, Chrome may need --enable-unsafe-webgpu.',
+    );
+  },
+
+  explainNoAdapter() {
+    return unavailable(
+      'The browser has WebGPU, but no adapter for it.',
+      "Turn on hardware acceleration in the browser's settings and update the graphics driver; chrome://gpu says what is blocked.",
+    );
   },
 };

@@ -1,6 +1,17 @@
 /** Where WebGPU comes from: Dawn in Node, navigator.gpu in a browser. */
 
+import { DmpoError } from '../errors.js';
+
 export interface GpuHost {
   /** Throws `DEVICE_UNAVAILABLE` where there is no WebGPU. */
   open(): Promise<GPU>;
+  /** Why there may be WebGPU, but no adapter. */
+  explainNoAdapter(): DmpoError;
+}
+
+const otherwise = "Until then use 'cpu'.";
+
+/** The error of an `openDevice` that cannot succeed, with what to do about it. */
+export function unavailable(problem: string, remedy: string, options?: ErrorOptions): DmpoError {
+  return new DmpoError('DEVICE_UNAVAILABLE', problem, `${remedy} ${otherwise}`, options);
 }

@@ -1,6 +1,7 @@
 /** The program of every kernel. */
 
 import type { Kernel } from '../kernel.js';
+import type { InPlace } from '../kernel-map.js';
 import { attentionProgram } from './attention.js';
 import { attentionGradProgram } from './attention-grad.js';
 import { conv2dProgram } from './conv2d.js';
@@ -19,8 +20,7 @@ import { reduceProgram } from './reduce.js';
 import { softmaxProgram } from './softmax.js';
 import type { Target } from './target.js';
 
-/** Pairs [input, output] of a map that share one buffer. */
-export type InPlace = readonly (readonly [input: number, output: number])[];
+export type { InPlace };
 
 export function kernelProgram(kernel: Kernel, target: Target, inPlace: InPlace): Program {
   switch (kernel.kind) {

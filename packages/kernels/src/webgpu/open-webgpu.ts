@@ -1,13 +1,105 @@
-/** Opens the webgpu device. */
+/** Opens the webgpu device: finds an adapter, asks it for all that helps, and says what it is. */
 
 import type { Device, DeviceOptions } from '../device.js';
-import { DmpoError } from '../errors.js';
-import type { GpuHost } from './gpu.js';
-import { WebGpuDevice } from './webgpu-device.js';
+import { guessAdapterClass } from './adapter-class.js';
+import { formatBytes } from './buffer-pool.js';
+import { type GpuHost, unavailable } from './gpu.js';
+import type { AdapterClass } from './target.js';
+import { WebGpuDevice, type WebGpuSetup } from './webgpu-device.js';
 
-export async function openWebGpuDevice(host: GpuHost, options: DeviceOptions): Promise<Device> {
+/** What of `WebGpuSetup` only tests choose. */
+export type WebGpuOverrides = Partial<Pick<WebGpuSetup, 'hasImmediates' | 'programs'>>;
+
+/** Limits that kernels make use of where an adapter has more than WebGPU promises. */
+const wantedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const satisfies (keyof GPUSupportedLimits)[];
+
+const wantedFeatures = ['timestamp-query', 'shader-f16'] as const satisfies GPUFeatureName[];
+
+/** Opens the device on any adapter, a software one too. Throws `DEVICE_UNAVAILABLE`, saying why and what to do. */
+export async function openWebGpuDevice(
+  host: GpuHost,
+  options: DeviceOptions = {},
+  overrides: WebGpuOverrides = {},
+): Promise<WebGpuDevice> {
   const gpu = await host.open();
+  const adapter = options.gpuDevice ?? (await findAdapter(host, gpu));
+  return openOn(gpu, adapter, options, overrides);
+}
+
+/** Opens the device if this machine has a GPU that is no software, and WebGPU works on it. */
+export async function openRealGpu(host: GpuHost, options: DeviceOptions = {}): Promise<Device | undefined> {
+  try {
+    const gpu = await host.open();
+    const adapter = await findAdapter(host, gpu);
+    if (guessAdapterClass(adapter.info) === 'software') return undefined;
+    return await openOn(gpu, adapter, options);
+  } catch {
+    return undefined;
+  }
+}
+
+async function findAdapter(host: GpuHost, gpu: GPU): Promise<GPUAdapter> {
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) throw new DmpoError('DEVICE_UNAVAILABLE', 'WebGPU has no adapter.', "Use 'cpu'.");
-  return new WebGpuDevice(await adapter.requestDevice(), options);
+  if (adapter === null) throw host.explainNoAdapter();
+  return adapter;
+}
+
+async function openOn(
+  gpu: GPU,
+  on: GPUAdapter | GPUDevice,
+  options: DeviceOptions,
+  overrides: WebGpuOverrides = {},
+): Promise<WebGpuDevice> {
+  const isAdapter = 'requestDevice' in on;
+  const info = isAdapter ? on.info : on.adapterInfo;
+  const device = isAdapter ? await requestDevice(on, options.defaultLimits ?? false) : on;
+  const adapterClass = options.adapterClass ?? guessAdapterClass(info);
+  return new WebGpuDevice(device, {
+    adapterClass,
+    description: describe(info, device, adapterClass),
+    hasImmediates: gpu.wgslLanguageFeatures.has('immediate_address_space'),
+    ownsGpu: isAdapter,
+    poison: options.poison ?? false,
+    ...overrides,
+  });
+}
+
+async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promise<GPUDevice> {
+  const limits = defaultLimits ? [] : wantedLimits.map((name) => [name, adapter.limits[name]] as const);
+  try {
+    return await adapter.requestDevice({
+      label: 'dmpo',
+      requiredLimits: Object.fromEntries(limits),
+      requiredFeatures: wantedFeatures.filter((name) => adapter.features.has(name)),
+    });
+  } catch (cause) {
+    throw unavailable(
+      `The graphics driver gives no device (${cause instanceof Error ? cause.message.split('\n')[0] : cause}).`,
+      "Update the graphics card's driver.",
+      { cause },
+    );
+  }
+}
+
+/** One line: 'SwiftShader driver 5.0.0 (google swiftshader), software; float32; ...'. */
+function describe(info: GPUAdapterInfo, { limits, features }: GPUDevice, adapterClass: AdapterClass): string {
+  const maker = [info.vendor, info.architecture].filter(Boolean).join(' ');
+  const name = info.description || info.device || maker || 'unnamed adapter';
+  return [
+    `${name}${maker && maker !== name ? ` (${maker})` : ''}, ${adapterClass}`,
+    features.has('shader-f16') ? 'float32 and float16' : 'float32 only',
+    features.has('timestamp-query') ? 'timestamps' : 'no timestamps',
+    `tensors up to ${formatBytes(limits.maxStorageBufferBindingSize)}`,
+    `workgroups of ${limits.maxComputeInvocationsPerWorkgroup} with ${formatBytes(limits.maxComputeWorkgroupStorageSize)}`,
+  ].join('; ');
 }

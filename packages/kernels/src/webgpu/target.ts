@@ -25,3 +25,14 @@ export const defaultLimits = {
   storageBuffers: 8,
   workgroupsPerDimension: 65535,
 } as const satisfies Omit<Target, 'adapterClass'>;
+
+/** The target that a GPU device with these limits is. */
+export function targetOf(limits: GPUSupportedLimits, adapterClass: AdapterClass): Target {
+  return {
+    adapterClass,
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+  };
+}

@@ -1,217 +1,274 @@
-/** A device that runs hand-written WGSL: Dawn in Node, navigator.gpu in a browser. */
+/** A device that runs hand-written WGSL on the GPU: Dawn in Node, navigator.gpu in a browser. */
 
 import { checkCommand } from '../check-command.js';
-import { checkKernel } from '../check-kernel.js';
-import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
+import type { Command, Device, DeviceBuffer, MemoryReport } from '../device.js';
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
-import { type Kernel, kernelKey } from '../kernel.js';
+import { DmpoError } from '../errors.js';
+import type { Kernel } from '../kernel.js';
+import { inPlaceOf } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
-import { type InPlace, kernelProgram } from './kernels.js';
-import { type Dispatch, moduleSource, type Place, scalarStorage } from './program.js';
-import { defaultLimits, type Target } from './target.js';
+import { elementWord } from '../words.js';
+import { BindGroups } from './bind-groups.js';
+import { BufferPool, type PooledBuffer } from './buffer-pool.js';
+import { during, FailureMonitor } from './failure.js';
+import { kernelProgram } from './kernels.js';
+import { Pipelines } from './pipelines.js';
+import type { Place } from './program.js';
+import { type LoadedProgram, Programs, type ProgramWriter } from './programs.js';
+import { Recorder } from './recorder.js';
+import { Staging } from './staging.js';
+import { type AdapterClass, targetOf } from './target.js';
+import { UniformScalars } from './uniform-scalars.js';
+
+/** A quiet NaN. */
+const POISON = 0x7fc00000;
+
+export interface WebGpuSetup {
+  readonly description: string;
+  readonly adapterClass: AdapterClass;
+  /** Whether shaders may have `var<immediate>`. */
+  readonly hasImmediates: boolean;
+  /** Whether closing the device destroys the GPUDevice. */
+  readonly ownsGpu: boolean;
+  readonly poison: boolean;
+  /** Writes the programs of kernels; the library's own if absent. */
+  readonly programs?: ProgramWriter;
+}
+
+/** Counts since the device was opened. */
+export interface WebGpuStatistics {
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly pipelines: number;
+  readonly bindGroups: number;
+  readonly gpuBuffers: number;
+  /** Time the host spent in `submit`, compilation left out, per dispatch. */
+  readonly hostMicrosecondsPerDispatch: number;
+}
 
 class WebGpuBuffer implements DeviceBuffer {
   constructor(
     readonly byteLength: number,
-    readonly gpu: GPUBuffer,
+    readonly memory: PooledBuffer,
   ) {}
-}
-
-interface Ready {
-  readonly dispatches: readonly {
-    dispatch: Dispatch;
-    pipeline: GPUComputePipeline;
-    layout: GPUBindGroupLayout;
-  }[];
-  readonly scratch: readonly number[];
 }
 
 export class WebGpuDevice implements Device {
   readonly name = 'webgpu';
-  readonly description = 'WebGPU';
+  readonly description: string;
+  readonly #gpu: GPUDevice;
+  readonly #setup: WebGpuSetup;
+  readonly #monitor: FailureMonitor;
+  readonly #pool: BufferPool;
+  readonly #staging: Staging;
+  readonly #pipelines: Pipelines;
+  readonly #programs: Programs;
+  readonly #groups: BindGroups;
+  readonly #scalars: UniformScalars;
+  readonly #recorder: Recorder;
   readonly #buffers = new LiveBuffers<WebGpuBuffer>();
-  readonly #ready = new Map<string, Ready>();
-  readonly #target: Target = { adapterClass: 'software', ...defaultLimits };
+  #hostMilliseconds = 0;
+  #isClosed = false;
 
-  constructor(
-    readonly gpu: GPUDevice,
-    readonly options: DeviceOptions = {},
-  ) {
-    gpu.onuncapturederror = (event) => console.error(event.error.message);
+  constructor(gpu: GPUDevice, setup: WebGpuSetup) {
+    this.#gpu = gpu;
+    this.#setup = setup;
+    this.description = setup.description;
+    this.#monitor = new FailureMonitor(gpu);
+    this.#groups = new BindGroups(gpu);
+    this.#pool = new BufferPool(gpu, this.#monitor, (buffer) => this.#groups.forget(buffer));
+    this.#staging = new Staging(gpu, this.#monitor);
+    this.#pipelines = new Pipelines(gpu, this.#monitor, setup.hasImmediates);
+    const target = targetOf(gpu.limits, setup.adapterClass);
+    this.#programs = new Programs(this.#pipelines, target, setup.programs ?? kernelProgram);
+    this.#scalars = new UniformScalars(gpu, this.#pipelines.scalarLayout);
+    this.#recorder = new Recorder(gpu, this.#groups, this.#scalars, setup.adapterClass);
   }
 
   allocate(byteLength: number): DeviceBuffer {
-    const gpu = this.gpu.createBuffer({
-      size: Math.max(16, Math.ceil(byteLength / 16) * 16),
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC,
-    });
-    if (this.options.poison)
-      this.gpu.queue.writeBuffer(gpu, 0, new Uint32Array(gpu.size / 4).fill(0x7fc00000));
-    const buffer = new WebGpuBuffer(byteLength, gpu);
+    this.#monitor.check();
+    if (!Number.isSafeInteger(byteLength) || byteLength < 0) {
+      throw new RangeError(`a buffer of ${byteLength} bytes`);
+    }
+    const buffer = new WebGpuBuffer(byteLength, this.#pool.take(byteLength));
     this.#buffers.add(buffer);
+    if (this.#setup.poison) this.#poison(buffer.memory);
     return buffer;
   }
 
   free(buffer: DeviceBuffer): void {
-    const { gpu } = this.#buffers.get(buffer);
+    if (this.#isClosed) return;
+    const { memory } = this.#buffers.get(buffer);
     this.#buffers.delete(buffer);
-    gpu.destroy();
+    this.#pool.give(memory);
   }
 
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
-    const { gpu } = this.#buffers.get(buffer, data.length);
-    const words =
-      dtype === 'float32'
-        ? Float32Array.from(data)
-        : dtype === 'int32'
-          ? Int32Array.from(data)
-          : Uint32Array.from(data, (value) => (dtype === 'bool' ? (value !== 0 ? 1 : 0) : value));
-    this.gpu.queue.writeBuffer(gpu, 0, words);
+    this.#monitor.check();
+    const { memory } = this.#buffers.get(buffer, data.length);
+    const elements = typedArray(dtype, data);
+    this.#monitor.watch(during('a buffer was written'), () =>
+      this.#gpu.queue.writeBuffer(memory.gpu, 0, elements),
+    );
   }
 
   async read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray> {
-    const { gpu } = this.#buffers.get(buffer, elements);
-    const size = Math.max(4, elements * BYTES_PER_ELEMENT);
-    const staging = this.gpu.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-    const encoder = this.gpu.createCommandEncoder();
-    encoder.copyBufferToBuffer(gpu, 0, staging, 0, size);
-    this.gpu.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
-    const bytes = staging.getMappedRange().slice(0, elements * BYTES_PER_ELEMENT);
-    staging.destroy();
-    if (dtype === 'float32') return new Float32Array(bytes);
-    return dtype === 'int32' ? new Int32Array(bytes) : new Uint32Array(bytes);
+    this.#monitor.check();
+    const { memory } = this.#buffers.get(buffer, elements);
+    const byteLength = elements * BYTES_PER_ELEMENT;
+    const bytes = byteLength === 0 ? new ArrayBuffer(0) : await this.#staging.read(memory.gpu, byteLength);
+    switch (dtype) {
+      case 'float32':
+        return new Float32Array(bytes);
+      case 'int32':
+        return new Int32Array(bytes);
+      case 'uint32':
+      case 'bool':
+        return new Uint32Array(bytes);
+      default:
+        return dtype satisfies never;
+    }
   }
 
+  /** Compiles in parallel. Rejects with `INVALID_SHADER`, naming the kernel, if the GPU refuses a shader. */
   async prepare(
     kernels: readonly Kernel[],
     onProgress?: (done: number, total: number) => void,
   ): Promise<void> {
-    kernels.forEach((kernel, done) => {
-      this.#program(kernel, []);
-      onProgress?.(done + 1, kernels.length);
-    });
+    this.#monitor.check();
+    const programs = kernels.map((kernel) => this.#programs.load(kernel, []));
+    let done = 0;
+    await this.#monitor.guard(this.#programs.prepare(programs, () => onProgress?.(++done, programs.length)));
   }
 
   submit(commands: readonly Command[]): void {
-    for (const command of commands) {
-      checkCommand(command);
-      const inPlace: [number, number][] = [];
-      command.outputs.forEach((buffer, output) => {
-        command.inputs.forEach((other, input) => {
-          if (other === buffer) inPlace.push([input, output]);
-        });
+    this.#monitor.check();
+    const programs = commands.map((command) => this.#load(command));
+    this.#compile(programs);
+    const start = performance.now();
+    this.#monitor.watch(during('commands ran'), () => {
+      commands.forEach((command, i) => {
+        this.#record(command, programs[i]);
       });
-      const { dispatches, scratch } = this.#program(command.kernel, inPlace);
-      const scratchBuffers = scratch.map((elements) =>
-        this.gpu.createBuffer({
-          size: Math.max(16, Math.ceil(elements / 4) * 16),
-          usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
-        }),
-      );
-      if (this.options.poison)
-        for (const one of scratchBuffers)
-          this.gpu.queue.writeBuffer(one, 0, new Uint32Array(one.size / 4).fill(0x7fc00000));
-      const place = (from: Place): GPUBuffer => {
-        if ('scratch' in from) return scratchBuffers[from.scratch];
-        const buffer = 'input' in from ? command.inputs[from.input] : command.outputs[from.output];
-        return this.#buffers.get(buffer).gpu;
-      };
-      const encoder = this.gpu.createCommandEncoder();
-      for (const { dispatch, pipeline, layout } of dispatches) {
-        const pass = encoder.beginComputePass();
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(
-          0,
-          this.gpu.createBindGroup({
-            layout,
-            entries: dispatch.buffers.map((use, binding) => ({
-              binding,
-              resource: { buffer: place(use.place) },
-            })),
-          }),
-        );
-        if (scalarStorage(dispatch, false)) {
-          const uniform = this.gpu.createBuffer({
-            size: Math.max(16, 4 * command.scalars.length),
-            usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
-          });
-          const words = new Uint32Array(command.scalars.length);
-          command.scalars.forEach((value, slot) => {
-            const dtype = command.kernel.scalars[slot];
-            if (dtype === 'float32') new Float32Array(words.buffer)[slot] = value;
-            else words[slot] = dtype === 'bool' ? (value !== 0 ? 1 : 0) : value;
-          });
-          this.gpu.queue.writeBuffer(uniform, 0, words);
-          pass.setBindGroup(
-            1,
-            this.gpu.createBindGroup({
-              layout: pipeline.getBindGroupLayout(1),
-              entries: [{ binding: 0, resource: { buffer: uniform } }],
-            }),
-          );
-        }
-        pass.dispatchWorkgroups(...dispatch.workgroups);
-        pass.end();
-      }
-      this.gpu.queue.submit([encoder.finish()]);
-      for (const one of scratchBuffers) one.destroy();
-    }
+      this.#recorder.flush();
+    });
+    this.#hostMilliseconds += performance.now() - start;
   }
 
   async finish(): Promise<void> {
-    await this.gpu.queue.onSubmittedWorkDone();
+    await this.#monitor.guard(this.#gpu.queue.onSubmittedWorkDone());
   }
 
   memory(): MemoryReport {
-    return { ...this.#buffers.report(), reservedBytes: this.#buffers.report().bytes };
+    const reservedBytes = this.#isClosed ? 0 : this.#pool.bytes + this.#staging.bytes;
+    return { ...this.#buffers.report(), reservedBytes };
   }
 
-  trim(): void {}
+  /** Destroys all buffers that nobody uses. */
+  trim(): void {
+    this.#monitor.check();
+    this.#pool.trim();
+    this.#staging.trim();
+  }
 
+  /** What waits for the device is rejected with `DEVICE_CLOSED`. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#monitor.close(
+      new DmpoError('DEVICE_CLOSED', 'The webgpu device is closed.', 'Open a device and use that one.'),
+    );
+    for (const { memory } of this.#buffers) this.#pool.give(memory);
     this.#buffers.clear();
-    this.gpu.destroy();
+    this.#pool.trim();
+    this.#staging.trim();
+    this.#scalars.destroy();
+    if (this.#setup.ownsGpu) this.#gpu.destroy();
   }
 
-  #program(kernel: Kernel, inPlace: InPlace): Ready {
-    const key = `${kernelKey(kernel)} ${inPlace}`;
-    let ready = this.#ready.get(key);
-    if (ready === undefined) {
-      checkKernel(kernel);
-      const program = kernelProgram(kernel, this.#target, inPlace);
-      ready = {
-        scratch: program.scratch,
-        dispatches: program.dispatches
-          .filter(({ workgroups }) => workgroups.every((count) => count > 0))
-          .map((dispatch) => {
-            const module = this.gpu.createShaderModule({ code: moduleSource(dispatch, false) });
-            const layout = this.gpu.createBindGroupLayout({
-              entries: dispatch.buffers.map(({ access }, binding) => ({
-                binding,
-                visibility: GPUShaderStage.COMPUTE,
-                buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
-              })),
-            });
-            const layouts = [layout];
-            if (scalarStorage(dispatch, false))
-              layouts.push(
-                this.gpu.createBindGroupLayout({
-                  entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' } }],
-                }),
-              );
-            return {
-              dispatch,
-              layout,
-              pipeline: this.gpu.createComputePipeline({
-                layout: this.gpu.createPipelineLayout({ bindGroupLayouts: layouts }),
-                compute: { module, entryPoint: 'main' },
-              }),
-            };
-          }),
-      };
-      this.#ready.set(key, ready);
-    }
-    return ready;
+  statistics(): WebGpuStatistics {
+    const { dispatches, submits } = this.#recorder.counts;
+    return {
+      dispatches,
+      submits,
+      pipelines: this.#pipelines.count,
+      bindGroups: this.#groups.created,
+      gpuBuffers: this.#pool.created,
+      hostMicrosecondsPerDispatch: (1000 * this.#hostMilliseconds) / Math.max(dispatches, 1),
+    };
   }
+
+  /** Checks a command and finds the program that runs it. */
+  #load(command: Command): LoadedProgram {
+    const { kernel, inputs, outputs, scalars } = command;
+    const inPlace = inPlaceOf(command);
+    // A command that writes what it reads may be none that a program can be written for.
+    if (inPlace.length > 0) checkCommand(command);
+    const program = this.#programs.load(kernel, inPlace);
+    const { inputElements, outputElements } = program;
+    const isFine =
+      scalars.length === kernel.scalars.length &&
+      inputs.length === inputElements.length &&
+      outputs.length === outputElements.length &&
+      inputs.every((buffer, i) => buffer.byteLength >= 4 * inputElements[i]) &&
+      outputs.every((buffer, i) => buffer.byteLength >= 4 * outputElements[i]);
+    if (!isFine || outputs.length > 1) checkCommand(command);
+    for (const buffer of inputs) this.#buffers.get(buffer);
+    for (const buffer of outputs) this.#buffers.get(buffer);
+    for (const bytes of program.scratch) this.#pool.checkSize(bytes);
+    return program;
+  }
+
+  #compile(programs: readonly LoadedProgram[]): void {
+    for (const { dispatches, title } of programs)
+      for (const dispatch of dispatches) this.#programs.pipeline(dispatch, title);
+  }
+
+  #record({ kernel, inputs, outputs, scalars }: Command, program: LoadedProgram): void {
+    const scratch = program.scratch.map((bytes) => this.#pool.take(bytes));
+    if (this.#setup.poison && scratch.length > 0) {
+      this.#recorder.flush();
+      for (const buffer of scratch) this.#poison(buffer);
+    }
+    const memoryAt = (place: Place): PooledBuffer => {
+      if ('scratch' in place) return scratch[place.scratch];
+      return this.#buffers.get('input' in place ? inputs[place.input] : outputs[place.output]).memory;
+    };
+    const words = Uint32Array.from(scalars, (value, slot) => elementWord(value, kernel.scalars[slot]));
+    for (const dispatch of program.dispatches) {
+      this.#recorder.dispatch(
+        this.#programs.pipeline(dispatch, program.title),
+        dispatch.buffers.map(({ place }) => memoryAt(place)),
+        words,
+        dispatch.workgroups,
+        program.work,
+      );
+    }
+    // The next command may have them: its dispatches come later.
+    for (const buffer of scratch) this.#pool.give(buffer);
+  }
+
+  #poison({ gpu, bytes }: PooledBuffer): void {
+    this.#gpu.queue.writeBuffer(gpu, 0, new Uint32Array(bytes / 4).fill(POISON));
+  }
+}
+
+/** Host numbers as a buffer holds them; the given array where it is so already, and not shared with other threads. */
+function typedArray(dtype: DType, data: ArrayLike<number>) {
+  switch (dtype) {
+    case 'float32':
+      return data instanceof Float32Array && isUnshared(data) ? data : Float32Array.from(data);
+    case 'int32':
+      return data instanceof Int32Array && isUnshared(data) ? data : Int32Array.from(data);
+    case 'uint32':
+      return data instanceof Uint32Array && isUnshared(data) ? data : Uint32Array.from(data);
+    case 'bool':
+      return Uint32Array.from(data, (value) => (value !== 0 ? 1 : 0));
+    default:
+      return dtype satisfies never;
+  }
+}
+
+function isUnshared<View extends ArrayBufferView>(data: View): data is View & { buffer: ArrayBuffer } {
+  return data.buffer instanceof ArrayBuffer;
 }
