@@ -3,7 +3,7 @@
 import { browserHost } from './cpu/workers.browser.js';
 import type { Device, DeviceName, DeviceOptions } from './device.js';
 import { openNamedDevice } from './open-device.js';
-import { browserGpu } from './webgpu/gpu.browser.js';
+import { browserGpu } from './webgpu/host/gpu.browser.js';
 
 export * from './contract.js';
 

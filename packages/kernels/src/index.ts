@@ -3,7 +3,7 @@
 import { nodeHost } from './cpu/workers.node.js';
 import type { Device, DeviceName, DeviceOptions } from './device.js';
 import { openNamedDevice } from './open-device.js';
-import { nodeGpu } from './webgpu/gpu.node.js';
+import { nodeGpu } from './webgpu/host/gpu.node.js';
 
 export * from './contract.js';
 

@@ -5,7 +5,7 @@ import type { CpuHost } from './cpu/workers.js';
 import type { Device, DeviceOptions } from './device.js';
 import { DmpoError } from './errors.js';
 import { ReferenceDevice } from './reference/reference-device.js';
-import type { GpuHost } from './webgpu/gpu.js';
+import type { GpuHost } from './webgpu/host/gpu.js';
 import { openRealGpu, openWebGpuDevice } from './webgpu/open-webgpu.js';
 
 /** What a device needs of the surroundings that the program runs in. */

@@ -1,9 +1,9 @@
 /** Opens the webgpu device: finds an adapter, asks it for all that helps, and says what it is. */
 
 import type { Device, DeviceOptions } from '../device.js';
-import { guessAdapterClass } from './adapter-class.js';
-import { formatBytes } from './buffer-pool.js';
-import { type GpuHost, unavailable } from './gpu.js';
+import { guessAdapterClass } from './host/adapter-class.js';
+import { formatBytes } from './host/buffer-pool.js';
+import { type GpuHost, unavailable } from './host/gpu.js';
 import type { AdapterClass } from './target.js';
 import { WebGpuDevice, type WebGpuSetup } from './webgpu-device.js';
 

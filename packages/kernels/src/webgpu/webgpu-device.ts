@@ -8,17 +8,17 @@ import type { Kernel } from '../kernel.js';
 import { inPlaceOf } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
 import { elementWord } from '../words.js';
-import { BindGroups } from './bind-groups.js';
-import { BufferPool, type PooledBuffer } from './buffer-pool.js';
-import { during, FailureMonitor } from './failure.js';
+import { BindGroups } from './host/bind-groups.js';
+import { BufferPool, type PooledBuffer } from './host/buffer-pool.js';
+import { during, FailureMonitor } from './host/failure.js';
+import { Pipelines } from './host/pipelines.js';
+import { type LoadedProgram, Programs, type ProgramWriter } from './host/programs.js';
+import { Recorder } from './host/recorder.js';
+import { Staging } from './host/staging.js';
+import { UniformScalars } from './host/uniform-scalars.js';
 import { kernelProgram } from './kernels.js';
-import { Pipelines } from './pipelines.js';
 import type { Place } from './program.js';
-import { type LoadedProgram, Programs, type ProgramWriter } from './programs.js';
-import { Recorder } from './recorder.js';
-import { Staging } from './staging.js';
 import { type AdapterClass, targetOf } from './target.js';
-import { UniformScalars } from './uniform-scalars.js';
 
 /** A quiet NaN. */
 const POISON = 0x7fc00000;

@@ -1,6 +1,6 @@
 /** WebGPU in Node: Dawn, from the npm package webgpu. */
 
-import type { DmpoError } from '../errors.js';
+import type { DmpoError } from '../../errors.js';
 import { type GpuHost, unavailable } from './gpu.js';
 import { findVulkan, type VulkanReport } from './vulkan.js';
 

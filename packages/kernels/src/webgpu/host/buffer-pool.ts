@@ -3,7 +3,7 @@
  * so a buffer that comes back may go out at once: its next user is behind the work that still uses it.
  */
 
-import { DmpoError } from '../errors.js';
+import { DmpoError } from '../../errors.js';
 import { during, type FailureMonitor } from './failure.js';
 import { bufferUsage } from './flags.js';
 

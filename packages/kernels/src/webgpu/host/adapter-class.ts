@@ -1,6 +1,6 @@
 /** Guesses the class of an adapter from what it says of itself. */
 
-import type { AdapterClass } from './target.js';
+import type { AdapterClass } from '../target.js';
 
 const software = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bwarp\b/i;
 

@@ -1,9 +1,9 @@
 /** Compute pipelines by the source of their shader: kernels that come to the same WGSL share one. */
 
-import { DmpoError } from '../errors.js';
+import { DmpoError } from '../../errors.js';
+import { type Dispatch, moduleSource, type ScalarStorage, scalarStorage } from '../program.js';
 import type { FailureMonitor } from './failure.js';
 import { COMPUTE_STAGE } from './flags.js';
-import { type Dispatch, moduleSource, type ScalarStorage, scalarStorage } from './program.js';
 
 /** Identity of a bind group's layout, for caches. */
 export interface BufferLayout {

@@ -3,11 +3,11 @@
  * host, or that the system takes a long submit for a hang.
  */
 
+import type { AdapterClass } from '../target.js';
 import type { BindGroups } from './bind-groups.js';
 import type { PooledBuffer } from './buffer-pool.js';
 import type { PassTimer } from './pass-timer.js';
 import type { Pipeline } from './pipelines.js';
-import type { AdapterClass } from './target.js';
 import type { ScalarSlice, UniformScalars } from './uniform-scalars.js';
 
 /** The first submit after an idle time is short, so that the GPU begins soon; each next one may be twice as long. */

@@ -1,13 +1,13 @@
 /** Kernels as this device runs them: their programs, whose pipelines are compiled when they are first needed, or before. */
 
-import { checkKernel } from '../check-kernel.js';
-import { type Kernel, kernelBytes, kernelFlops, kernelInputElements, kernelOutputs } from '../kernel.js';
-import { type InPlace, KernelMap } from '../kernel-map.js';
-import { kernelTitle } from '../kernel-title.js';
+import { checkKernel } from '../../check-kernel.js';
+import { type Kernel, kernelBytes, kernelFlops, kernelInputElements, kernelOutputs } from '../../kernel.js';
+import { type InPlace, KernelMap } from '../../kernel-map.js';
+import { kernelTitle } from '../../kernel-title.js';
+import type { Dispatch, Program } from '../program.js';
+import type { Target } from '../target.js';
 import type { Pipeline, Pipelines } from './pipelines.js';
-import type { Dispatch, Program } from './program.js';
 import type { Work } from './recorder.js';
-import type { Target } from './target.js';
 
 /** Writes the program of a kernel. */
 export type ProgramWriter = (kernel: Kernel, target: Target, inPlace: InPlace) => Program;

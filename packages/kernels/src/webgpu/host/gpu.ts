@@ -1,6 +1,6 @@
 /** Where WebGPU comes from: Dawn in Node, navigator.gpu in a browser. */
 
-import { DmpoError } from '../errors.js';
+import { DmpoError } from '../../errors.js';
 
 export interface GpuHost {
   /** Throws `DEVICE_UNAVAILABLE` where there is no WebGPU. */

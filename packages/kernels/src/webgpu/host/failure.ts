@@ -3,7 +3,7 @@
  * refuses everything asked for later, because from then on what the GPU holds may be anything.
  */
 
-import { DmpoError } from '../errors.js';
+import { DmpoError } from '../../errors.js';
 
 const filters = ['validation', 'out-of-memory', 'internal'] as const satisfies GPUErrorFilter[];
 
