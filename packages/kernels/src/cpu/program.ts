@@ -3,9 +3,9 @@
  * program as assembly/program.ts reads them.
  */
 
+import { isWhole } from '../view-layout.js';
 import * as code from './assembly/opcodes.js';
 import { type Place, type Step, type StepOptions, type Steps, selectSteps, type Value } from './steps.js';
-import { isWhole } from './view-layout.js';
 
 export interface ProgramOptions extends Omit<StepOptions, 'accumulatorPointer'> {
   /** Place of the first output among the command's pointers. */

@@ -39,3 +39,11 @@ export const scalarType = {
   uint32: 'u32',
   bool: 'u32',
 } as const satisfies Record<DType, string>;
+
+/** Elements of a value in a register: one, or the four of a vec4. */
+export type Width = 1 | 4;
+
+/** The WGSL type of one element or a vector of four. */
+export function wgslType(dtype: DType, width: Width): string {
+  return width === 1 ? scalarType[dtype] : `vec4<${scalarType[dtype]}>`;
+}

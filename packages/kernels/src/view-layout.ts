@@ -1,6 +1,6 @@
 /** What a view amounts to once dimensions that continue each other are merged: the fewer dimensions, the longer the runs. */
 
-import type { View } from '../view.js';
+import type { View } from './view.js';
 
 /** One dimension of a merged view. */
 export interface Dimension {
