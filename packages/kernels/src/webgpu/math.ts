@@ -288,7 +288,7 @@ export const mathFunctions = [
       let is_whole = (floor(b_finite) == b_finite);
       let is_odd = is_whole & (abs(b) < F(16777216.0)) & ((I(b_finite) & I(1)) == I(1));
       let is_negative = (bitcast<U>(a) >> U(31)) == U(1);
-      let grows = select(b < F(), b > F(), base > F(1.0));
+      let grows = (base > F(1.0)) == (b > F());
       let infinity = dmpo_float(U(0x7f800000));
       let is_zero = bitcast<U>(base) == U();
       let is_infinite = bitcast<U>(base) == U(0x7f800000);
