@@ -23,7 +23,7 @@ const wantedLimits = [
   'maxComputeWorkgroupsPerDimension',
 ] as const satisfies (keyof GPUSupportedLimits)[];
 
-const wantedFeatures = ['timestamp-query', 'shader-f16'] as const satisfies GPUFeatureName[];
+const wantedFeatures = ['timestamp-query', 'shader-f16', 'subgroups'] as const satisfies GPUFeatureName[];
 
 /** Opens the device on any adapter, a software one too. Throws `DEVICE_UNAVAILABLE`, saying why and what to do. */
 export async function openWebGpuDevice(

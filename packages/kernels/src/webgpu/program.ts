@@ -33,6 +33,8 @@ export interface Dispatch {
   readonly buffers: readonly BufferUse[];
   /** dtypes of the kernel's scalars, if this shader reads them: slot 2 is `scalars.s2`. */
   readonly scalars?: readonly DType[];
+  /** Whether the code uses subgroups, which only a target with a `subgroupSize` has. */
+  readonly subgroups?: boolean;
   /** WGSL without declarations of buffers and scalars; its entry point is called main. */
   readonly code: string;
   readonly workgroups: readonly [number, number, number];
@@ -55,6 +57,7 @@ export function moduleSource(dispatch: Dispatch, hasImmediates: boolean): string
   const storage = scalarStorage(dispatch, hasImmediates);
   const parts = dispatch.buffers.map(bufferDeclaration);
   if (storage !== undefined) parts.unshift(scalarsDeclaration(dispatch.scalars ?? [], storage));
+  if (dispatch.subgroups) parts.unshift('enable subgroups;');
   return [...parts, dispatch.code].join('\n');
 }
 

@@ -16,6 +16,8 @@ export interface Target {
   readonly storageBuffers: number;
   /** Workgroups along each dimension of a dispatch. */
   readonly workgroupsPerDimension: number;
+  /** Invocations of a subgroup, if shaders may use subgroups and all are of one size. */
+  readonly subgroupSize?: number;
 }
 
 /** What WebGPU promises on every adapter. */
@@ -24,15 +26,17 @@ export const defaultLimits = {
   invocations: 256,
   storageBuffers: 8,
   workgroupsPerDimension: 65535,
-} as const satisfies Omit<Target, 'adapterClass'>;
+} as const satisfies Omit<Target, 'adapterClass' | 'subgroupSize'>;
 
-/** The target that a GPU device with these limits is. */
-export function targetOf(limits: GPUSupportedLimits, adapterClass: AdapterClass): Target {
+/** The target that a GPU device is. */
+export function targetOf({ limits, features, adapterInfo }: GPUDevice, adapterClass: AdapterClass): Target {
+  const hasOneSize = features.has('subgroups') && adapterInfo.subgroupMinSize === adapterInfo.subgroupMaxSize;
   return {
     adapterClass,
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     storageBuffers: limits.maxStorageBuffersPerShaderStage,
     workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    ...(hasOneSize ? { subgroupSize: adapterInfo.subgroupMinSize } : {}),
   };
 }

@@ -79,7 +79,7 @@ export class WebGpuDevice implements Device {
     this.#pool = new BufferPool(gpu, this.#monitor, (buffer) => this.#groups.forget(buffer));
     this.#staging = new Staging(gpu, this.#monitor);
     this.#pipelines = new Pipelines(gpu, this.#monitor, setup.hasImmediates);
-    const target = targetOf(gpu.limits, setup.adapterClass);
+    const target = targetOf(gpu, setup.adapterClass);
     this.#programs = new Programs(this.#pipelines, target, setup.programs ?? kernelProgram);
     this.#scalars = new UniformScalars(gpu, this.#pipelines.scalarLayout);
     this.#recorder = new Recorder(gpu, this.#groups, this.#scalars, setup.adapterClass);
