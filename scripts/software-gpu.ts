@@ -15,7 +15,9 @@ const chromiumEntry = createRequire(join(root, 'package.json')).resolve('@sparti
 const webgpuEntry = createRequire(join(root, 'packages/kernels/package.json')).resolve('webgpu');
 
 /** A WebGPU adapter of this machine, or why there is none. */
-export type AdapterReport = { readonly adapter: string } | { readonly problem: string };
+export type AdapterReport =
+  | { readonly adapter: string; readonly isSoftware: boolean }
+  | { readonly problem: string };
 
 /**
  * Sees to it that processes started from now on find a WebGPU adapter: this machine's own if it has one, real or software, otherwise
@@ -91,12 +93,13 @@ function unpack(folder: string): void {
 /** Asks in a process of its own, for only a new process sees changed library paths. */
 function probeAdapter(): AdapterReport {
   const source = `const { create } = await import(${JSON.stringify(pathToFileURL(webgpuEntry).href)});
-    const adapter = await create([]).requestAdapter();
-    const { vendor, architecture, description } = adapter?.info ?? {};
-    console.log(adapter ? [description || architecture, vendor].filter(Boolean).join(', ') || 'unnamed adapter' : '');`;
+    const found = await create([]).requestAdapter();
+    const { vendor, architecture, description, isFallbackAdapter } = found?.info ?? {};
+    const adapter = [description || architecture, vendor].filter(Boolean).join(', ') || 'an adapter without a name';
+    const report = found ? { adapter, isSoftware: isFallbackAdapter } : { problem: 'Dawn finds no adapter.' };
+    console.log(JSON.stringify(report));`;
   try {
-    const adapter = runModule(source).trim();
-    return adapter ? { adapter } : { problem: 'Dawn finds no adapter.' };
+    return JSON.parse(runModule(source));
   } catch (error) {
     return { problem: `Dawn does not start: ${error instanceof Error ? error.message : error}` };
   }

@@ -5,7 +5,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { type ContenderDescription, type Inputs, Unsupported } from './contender.js';
 import { decodeFloats, encodeInputs, type Reply, type Request } from './protocol.js';
 import type { ContenderProgram } from './roster.js';
-import type { Workload } from './workloads.js';
+import type { Processor, Workload } from './workloads.js';
 
 export class ContenderProcess {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -15,6 +15,8 @@ export class ContenderProcess {
 
   private constructor(
     readonly id: string,
+    /** It takes part in their workloads. */
+    readonly processors: readonly Processor[],
     program: string,
     args: readonly string[],
   ) {
@@ -35,10 +37,11 @@ export class ContenderProcess {
   /** Starts the process and waits until its library is loaded. */
   static async start({
     id,
+    processors,
     program,
     args,
   }: ContenderProgram): Promise<{ contender: ContenderProcess; description: ContenderDescription }> {
-    const contender = new ContenderProcess(id, program, args);
+    const contender = new ContenderProcess(id, processors, program, args);
     try {
       const reply = await contender.#ask({ command: 'describe' });
       if (!('description' in reply)) throw unexpected(reply);

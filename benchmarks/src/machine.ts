@@ -1,6 +1,7 @@
 /** What the measurement ran on. */
 
 import os from 'node:os';
+import type { AdapterReport } from '../../scripts/software-gpu.ts';
 
 export interface Machine {
   readonly processor: string;
@@ -8,6 +9,8 @@ export interface Machine {
   readonly memoryGigabytes: number;
   readonly system: string;
   readonly node: string;
+  /** What WebGPU ran on. */
+  readonly adapter: string;
   /** Average number of busy threads over the minute before the measurement began. */
   readonly loadBefore: number;
   /** Variables that change what libraries do, where set. */
@@ -16,7 +19,7 @@ export interface Machine {
 
 const RELEVANT = /^(OPENBLAS|OMP|MKL|ATEN|DNNL|GOMP)_/;
 
-export function describeMachine(): Machine {
+export function describeMachine(adapter: AdapterReport): Machine {
   const [core] = os.cpus();
   return {
     processor: core?.model.trim() ?? 'unknown processor',
@@ -24,6 +27,7 @@ export function describeMachine(): Machine {
     memoryGigabytes: Math.round(os.totalmem() / 2 ** 30),
     system: `${os.type()} ${os.arch()}`,
     node: process.version,
+    adapter: 'problem' in adapter ? 'none' : `${adapter.adapter}${adapter.isSoftware ? ', in software' : ''}`,
     loadBefore: Math.round((os.loadavg()[0] ?? 0) * 10) / 10,
     environment: Object.fromEntries(
       Object.entries(process.env).flatMap(([name, value]) =>

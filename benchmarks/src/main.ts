@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDevice } from '@dmpo/core';
+import { provideAdapter } from '../../scripts/software-gpu.ts';
 import { ContenderProcess } from './contender-process.js';
 import { busyMachineWarning, describeMachine } from './machine.js';
 import { type Measurement, measure, type Skip } from './measure.js';
@@ -12,7 +13,7 @@ import { insertResults, markdown } from './report/markdown.js';
 import { formatNumber, type PresentContender, type Results, speed, speedUnit, toJson } from './results.js';
 import { roster } from './roster.js';
 import { targetResults } from './targets.js';
-import { fullWorkloads, quickWorkloads, type Workload } from './workloads.js';
+import { fullWorkloads, quickWorkloads, type Workload, webgpuWorkloads } from './workloads.js';
 
 const USAGE = `Measures kernels and a training step beside other libraries, taking turns, in one run.
 
@@ -41,13 +42,16 @@ if (options.help) console.log(USAGE);
 else process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const machine = describeMachine();
+  const adapter = provideAdapter();
+  const machine = describeMachine(adapter);
   const warning = busyMachineWarning(machine);
   if (warning) console.error(`Warning: ${warning}`);
   const threads = positive('threads', options.threads) ?? machine.cores;
   const rounds = positive('rounds', options.rounds) ?? (options.quick ? 1 : 9);
-  const workloads = chosen('workloads', options.quick ? quickWorkloads : fullWorkloads, options.workloads);
-  const entries = chosen('contenders', roster(threads, options.quick), options.contenders);
+  const full = [...fullWorkloads, ...('adapter' in adapter ? webgpuWorkloads(adapter) : [])];
+  const workloads = chosen('workloads', options.quick ? quickWorkloads : full, options.workloads);
+  const everyone = roster({ threads, adapter, withReference: options.quick });
+  const entries = chosen('contenders', everyone, options.contenders);
 
   const present: PresentContender[] = [];
   const contenders: ContenderProcess[] = [];
@@ -61,7 +65,7 @@ async function main(): Promise<number> {
       try {
         const { contender, description } = await ContenderProcess.start(entry);
         contenders.push(contender);
-        present.push({ id: entry.id, title: entry.title, ...description });
+        present.push({ id: entry.id, title: entry.title, processors: entry.processors, ...description });
         console.log(
           `${entry.title}: ${description.library}; ${description.details}; threads: ${description.threads}`,
         );
@@ -78,7 +82,8 @@ async function main(): Promise<number> {
   const skips: Skip[] = [];
   for (const workload of workloads) {
     console.log(`\n${workload.title}`);
-    const found = await measure(workload, contenders, {
+    const entrants = contenders.filter(({ processors }) => processors.includes(workload.processor));
+    const found = await measure(workload, entrants, {
       rounds,
       millisecondsPerTurn: options.quick ? 0 : 60,
     });
@@ -121,7 +126,7 @@ function printWorkload(
 
 function printTargets({ targets }: Results): void {
   if (targets.length === 0) return;
-  console.log('\nThe cpu device beside others (ratio of medians, above 1 where it is faster)');
+  console.log('\nOur devices beside others (ratio of medians, above 1 where ours is faster)');
   for (const { workload, library, atLeast, ratio } of targets)
     console.log(
       `  ${workload.padEnd(18)}${formatNumber(ratio).padStart(7)} x ${library}  (target ${atLeast}${ratio >= atLeast ? ', met' : ', missed'})`,

@@ -4,7 +4,7 @@ import type { ContenderDescription } from './contender.js';
 import type { Machine } from './machine.js';
 import type { Measurement, Skip } from './measure.js';
 import type { TargetResult } from './targets.js';
-import { amountOfWork, type Workload } from './workloads.js';
+import { amountOfWork, type Processor, type Workload } from './workloads.js';
 
 export interface Results {
   readonly date: string;
@@ -21,6 +21,8 @@ export interface Results {
 export interface PresentContender extends ContenderDescription {
   readonly id: string;
   readonly title: string;
+  /** It took part in their workloads. */
+  readonly processors: readonly Processor[];
 }
 
 /** As the repository's formatter writes it: arrays of numbers and strings on one line. */

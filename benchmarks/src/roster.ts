@@ -2,12 +2,16 @@
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { AdapterReport } from '../../scripts/software-gpu.ts';
 import type { ContenderOptions } from './serve.js';
+import type { Processor } from './workloads.js';
 
 export interface ContenderProgram {
   /** In results and on the command line. */
   readonly id: string;
   readonly title: string;
+  /** It takes part in their workloads. */
+  readonly processors: readonly Processor[];
   readonly program: string;
   readonly args: readonly string[];
 }
@@ -19,26 +23,55 @@ export interface AbsentContender {
   readonly absent: string;
 }
 
-/** Every contender, ours first. `withReference` adds the float64 device that defines the results: for small sizes only. */
-export function roster(threads: number, withReference: boolean): (ContenderProgram | AbsentContender)[] {
-  const inNode = (id: string, title: string, module: string, variant?: string): ContenderProgram => {
+export interface RosterOptions {
+  readonly threads: number;
+  /** What WebGPU runs on. */
+  readonly adapter: AdapterReport;
+  /** Adds the float64 device that defines the results: for small sizes only. */
+  readonly withReference: boolean;
+}
+
+/** Every contender, for each processor ours first. */
+export function roster({
+  threads,
+  adapter,
+  withReference,
+}: RosterOptions): (ContenderProgram | AbsentContender)[] {
+  const inNode = (
+    id: string,
+    title: string,
+    module: string,
+    variant?: string,
+    processors: readonly Processor[] = ['cpu'],
+  ): ContenderProgram => {
     const options: ContenderOptions = { threads, variant };
     return {
       id,
       title,
+      processors,
       program: process.execPath,
       // The flags say how TypeScript is loaded and whether our packages are taken from their sources.
       args: [...process.execArgv, path('serve.ts'), module, JSON.stringify(options)],
     };
   };
   return [
-    ...(withReference ? [inNode('reference', 'dmpo, reference device', 'dmpo', 'reference')] : []),
+    ...(withReference
+      ? [inNode('reference', 'dmpo, reference device', 'dmpo', 'reference', ['cpu', 'gpu'])]
+      : []),
     inNode('cpu', 'dmpo, cpu device', 'dmpo', 'cpu'),
     inNode('tfjs', 'tfjs wasm', 'tfjs'),
     ...(threads > 1 ? [inNode('tfjs-threads', `tfjs wasm, ${threads} threads`, 'tfjs', 'threads')] : []),
     inNode('jax-js', 'jax-js wasm', 'jax-js'),
     inNode('gpu.js', 'gpu.js on the CPU', 'gpu-js'),
     ...pytorch(threads),
+    ...[
+      inNode('tfjs-webgpu', 'tfjs webgpu', 'tfjs-webgpu', undefined, ['gpu']),
+      inNode('jax-js-webgpu', 'jax-js webgpu', 'jax-js', 'webgpu', ['gpu']),
+    ].map((contender) =>
+      'problem' in adapter
+        ? { id: contender.id, title: contender.title, absent: `No WebGPU adapter: ${adapter.problem}` }
+        : contender,
+    ),
   ];
 }
 
@@ -59,6 +92,7 @@ function pytorch(threads: number): (ContenderProgram | AbsentContender)[] {
   return variants.map(({ id, title, format }) => ({
     id,
     title,
+    processors: ['cpu'],
     program: found.program,
     args: ['-B', path('contenders/pytorch/serve.py'), String(threads), format],
   }));

@@ -5,8 +5,12 @@ import { type UNet2DConfig, UNet2DModel } from '@dmpo/dmpo';
 import type { Inputs } from './contender.js';
 import type { HostTensor } from './host-tensor.js';
 
+/** Whose speed a workload compares: that of libraries on the CPU, or of libraries on WebGPU. */
+export type Processor = 'cpu' | 'gpu';
+
 interface WorkloadBase {
   readonly id: string;
+  readonly processor: Processor;
   readonly title: string;
 }
 
@@ -92,82 +96,28 @@ const emojiUNet: UNet2DConfig = {
   num_class_embeds: 41,
 };
 
-/** The sizes that are reported. */
-export const fullWorkloads: readonly Workload[] = [
-  { id: 'matmul', title: 'matmul 512 x 512 x 512', kind: 'matmul', size: 512 },
-  ...withGradients({
-    id: 'conv2d',
-    title: 'conv2d 3x3, 8x32x32x64 to 64 channels',
-    kind: 'conv2d',
-    batch: 8,
-    size: 32,
-    inChannels: 64,
-    outChannels: 64,
-  }),
-  ...withGradients({
-    id: 'attention',
-    title: 'attention, 2 x 512 tokens, 8 heads of 64',
-    kind: 'attention',
-    batch: 2,
-    tokens: 512,
-    heads: 8,
-    headDim: 64,
-  }),
-  ...withGradients({
-    id: 'group-norm-silu',
-    title: 'GroupNorm + SiLU, 8x32x32x64, 8 groups',
-    kind: 'groupNorm',
-    batch: 8,
-    size: 32,
-    channels: 64,
-    groups: 8,
-  }),
-  { id: 'adamw', title: 'AdamW step of 1,048,576 weights', kind: 'adamW', elements: 1 << 20 },
-  {
-    id: 'training-step',
-    title: 'emoji UNet training step, batch 32',
-    kind: 'trainingStep',
-    batch: 32,
-    size: 32,
-    config: emojiUNet,
-  },
-];
+/** What a suite's workloads are made of. */
+interface SuiteSizes {
+  /** The first is the one that targets look at. */
+  readonly matmul: readonly number[];
+  readonly conv2d: Sizes<Conv2dWorkload>;
+  readonly attention: Sizes<AttentionWorkload>;
+  readonly groupNorm: Sizes<GroupNormWorkload>;
+  readonly adamW: number;
+  readonly trainingStep: Sizes<TrainingStepWorkload> & { readonly model: string };
+}
 
-/** Sizes small enough for the float64 reference device and for every continuous-integration run. */
-export const quickWorkloads: readonly Workload[] = [
-  { id: 'matmul', title: 'matmul 24 x 24 x 24', kind: 'matmul', size: 24 },
-  ...withGradients({
-    id: 'conv2d',
-    title: 'conv2d 3x3, 2x6x6x8 to 12 channels',
-    kind: 'conv2d',
-    batch: 2,
-    size: 6,
-    inChannels: 8,
-    outChannels: 12,
-  }),
-  ...withGradients({
-    id: 'attention',
-    title: 'attention, 2 x 10 tokens, 3 heads of 8',
-    kind: 'attention',
-    batch: 2,
-    tokens: 10,
-    heads: 3,
-    headDim: 8,
-  }),
-  ...withGradients({
-    id: 'group-norm-silu',
-    title: 'GroupNorm + SiLU, 2x6x6x8, 4 groups',
-    kind: 'groupNorm',
-    batch: 2,
-    size: 6,
-    channels: 8,
-    groups: 4,
-  }),
-  { id: 'adamw', title: 'AdamW step of 1,000 weights', kind: 'adamW', elements: 1000 },
-  {
-    id: 'training-step',
-    title: 'small UNet training step, batch 2',
-    kind: 'trainingStep',
+type Sizes<W> = Omit<W, 'id' | 'title' | 'processor' | 'kind' | 'gradients'>;
+
+/** Small enough for the float64 reference device and for every continuous-integration run. */
+const tiny: SuiteSizes = {
+  matmul: [24],
+  conv2d: { batch: 2, size: 6, inChannels: 8, outChannels: 12 },
+  attention: { batch: 2, tokens: 10, heads: 3, headDim: 8 },
+  groupNorm: { batch: 2, size: 6, channels: 8, groups: 4 },
+  adamW: 1000,
+  trainingStep: {
+    model: 'small UNet',
     batch: 2,
     size: 8,
     config: {
@@ -180,7 +130,89 @@ export const quickWorkloads: readonly Workload[] = [
       norm_num_groups: 4,
     },
   },
-];
+};
+
+const emojiStep = { model: 'emoji UNet', size: 32, config: emojiUNet };
+
+/** The sizes that are reported of the CPU. */
+export const fullWorkloads = suite('cpu', {
+  matmul: [512],
+  conv2d: { batch: 8, size: 32, inChannels: 64, outChannels: 64 },
+  attention: { batch: 2, tokens: 512, heads: 8, headDim: 64 },
+  groupNorm: { batch: 8, size: 32, channels: 64, groups: 8 },
+  adamW: 1 << 20,
+  trainingStep: { ...emojiStep, batch: 32 },
+});
+
+/** The sizes that are reported of WebGPU: on graphics cards those of Stable Diffusion 1.5, on software adapters what takes seconds. */
+export function webgpuWorkloads({ isSoftware }: { readonly isSoftware: boolean }): readonly Workload[] {
+  if (isSoftware)
+    return suite('gpu', {
+      matmul: [512],
+      conv2d: { batch: 2, size: 32, inChannels: 64, outChannels: 64 },
+      attention: { batch: 1, tokens: 256, heads: 4, headDim: 40 },
+      groupNorm: { batch: 2, size: 32, channels: 64, groups: 8 },
+      adamW: 1 << 18,
+      trainingStep: { ...emojiStep, batch: 2 },
+    });
+  return suite('gpu', {
+    matmul: [1024, 512, 2048],
+    conv2d: { batch: 1, size: 64, inChannels: 320, outChannels: 320 },
+    attention: { batch: 1, tokens: 4096, heads: 8, headDim: 40 },
+    groupNorm: { batch: 4, size: 64, channels: 320, groups: 32 },
+    adamW: 1 << 22,
+    trainingStep: { ...emojiStep, batch: 32 },
+  });
+}
+
+export const quickWorkloads: readonly Workload[] = [...suite('cpu', tiny), ...suite('gpu', tiny)];
+
+/** Every kind of workload, those with gradients without them too. */
+function suite(processor: Processor, sizes: SuiteSizes): readonly Workload[] {
+  const named = (id: string, title: string) =>
+    processor === 'cpu'
+      ? { id, title, processor }
+      : { id: `webgpu-${id}`, title: `WebGPU: ${title}`, processor };
+  const { conv2d, attention, groupNorm, adamW, trainingStep } = sizes;
+  const { batch, tokens, heads, headDim } = attention;
+  const image = ({ batch, size }: { batch: number; size: number }, channels: number) =>
+    [batch, size, size, channels].join('x');
+  const { model, ...step } = trainingStep;
+  return [
+    ...sizes.matmul.map((size, index): MatmulWorkload => {
+      const id = index === 0 ? 'matmul' : `matmul-${size}`;
+      return { ...named(id, `matmul ${size} x ${size} x ${size}`), kind: 'matmul', size };
+    }),
+    ...withGradients({
+      ...named('conv2d', `conv2d 3x3, ${image(conv2d, conv2d.inChannels)} to ${conv2d.outChannels} channels`),
+      kind: 'conv2d',
+      ...conv2d,
+    }),
+    ...withGradients({
+      ...named('attention', `attention, ${batch} x ${tokens} tokens, ${heads} heads of ${headDim}`),
+      kind: 'attention',
+      ...attention,
+    }),
+    ...withGradients({
+      ...named(
+        'group-norm-silu',
+        `GroupNorm + SiLU, ${image(groupNorm, groupNorm.channels)}, ${groupNorm.groups} groups`,
+      ),
+      kind: 'groupNorm',
+      ...groupNorm,
+    }),
+    {
+      ...named('adamw', `AdamW step of ${adamW.toLocaleString('en')} weights`),
+      kind: 'adamW',
+      elements: adamW,
+    },
+    {
+      ...named('training-step', `${model} training step, batch ${step.batch}`),
+      kind: 'trainingStep',
+      ...step,
+    },
+  ];
+}
 
 /** What `outputs` of a prepared workload holds, in order. */
 export function outputNames(workload: Workload): string[] {

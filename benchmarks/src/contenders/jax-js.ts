@@ -1,4 +1,7 @@
-/** jax-js on its WebAssembly backend, as it starts in Node. Every workload is one jit-compiled function. */
+/**
+ * jax-js, every workload one jit-compiled function: on its WebAssembly backend, as it starts in Node, or as the variant "webgpu" on
+ * that backend.
+ */
 
 import * as v8 from 'node:v8';
 import {
@@ -15,25 +18,24 @@ import {
 import { type Contender, type Inputs, input, type PreparedWorkload, Unsupported } from '../contender.js';
 import { channelsFirst, channelsLast, type HostTensor, permute } from '../host-tensor.js';
 import { packageVersion } from '../package-version.js';
-import { ADAMW, GROUP_NORM_EPSILON, type Workload } from '../workloads.js';
+import type { ContenderOptions } from '../serve.js';
+import { GROUP_NORM_EPSILON, type Workload } from '../workloads.js';
+import { adamWFactors, adamWUpdate } from './jax-js-adamw.js';
+import { prepareTrainingStep } from './jax-js-training-step.js';
+import { installNavigatorGpu } from './node-navigator.js';
 
-export async function open(): Promise<Contender> {
-  // jax-js uses relaxed SIMD where the engine has it, and Node 20 has it behind this flag.
-  if (process.versions.node.startsWith('20.')) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
-  await init('wasm');
-  defaultDevice('wasm');
+export async function open({ variant }: ContenderOptions): Promise<Contender> {
+  const details = variant === 'webgpu' ? await startOnWebGpu() : await startOnWasm();
   return {
-    description: {
-      library: `jax-js ${packageVersion('@jax-js/jax')}`,
-      details: 'WebAssembly backend with relaxed SIMD, NCHW; its threads need the Worker of browsers',
-      threads: 1,
-    },
+    description: { library: `jax-js ${packageVersion('@jax-js/jax')}`, details, threads: 1 },
     prepare(workload, inputs) {
       switch (workload.kind) {
         case 'trainingStep':
-          throw new Unsupported(
-            'not written: at its speed of convolution one step would take half a minute or more',
-          );
+          if (variant !== 'webgpu')
+            throw new Unsupported(
+              'left out: at its speed of convolution one step would take half a minute or more',
+            );
+          return prepareTrainingStep(workload, inputs);
         case 'adamW':
           return prepareAdamW(inputs);
         default:
@@ -41,6 +43,22 @@ export async function open(): Promise<Contender> {
       }
     },
   };
+}
+
+async function startOnWasm(): Promise<string> {
+  // jax-js uses relaxed SIMD where the engine has it, and Node 20 has it behind this flag.
+  if (process.versions.node.startsWith('20.')) v8.setFlagsFromString('--experimental-wasm-relaxed-simd');
+  await init('wasm');
+  defaultDevice('wasm');
+  return 'WebAssembly backend with relaxed SIMD, NCHW; its threads need the Worker of browsers';
+}
+
+async function startOnWebGpu(): Promise<string> {
+  const adapter = await installNavigatorGpu();
+  const started = await init('webgpu');
+  if (!started.includes('webgpu')) throw new Error('The WebGPU backend did not start.');
+  defaultDevice('webgpu');
+  return `WebGPU backend on ${adapter}, NCHW`;
 }
 
 type ArrayWorkload = Exclude<Workload, { kind: 'adamW' | 'trainingStep' }>;
@@ -134,24 +152,10 @@ type Binary = (a: JaxArray, b: JaxArray) => JaxArray;
 type Ternary = (a: JaxArray, b: JaxArray, c: JaxArray) => JaxArray;
 
 function prepareAdamW(inputs: Inputs): PreparedWorkload {
-  const { learningRate, epsilon, weightDecay } = ADAMW;
-  const [beta1, beta2] = ADAMW.betas;
-  const compiled = jit(
-    (
-      weights: JaxArray,
-      gradient: JaxArray,
-      mean: JaxArray,
-      square: JaxArray,
-      stepSize: JaxArray,
-      correction: JaxArray,
-    ) => {
-      const newMean = mean.mul(beta1).add(gradient.ref.mul(1 - beta1));
-      const newSquare = square.mul(beta2).add(np.square(gradient).mul(1 - beta2));
-      const denominator = np.sqrt(newSquare.ref.mul(correction)).add(epsilon);
-      const change = newMean.ref.mul(stepSize).div(denominator);
-      return [weights.mul(1 - learningRate * weightDecay).sub(change), newMean, newSquare];
-    },
-  );
+  const compiled = jit((...operands: JaxArray[]) => {
+    const [weights, gradient, mean, square, stepSize, correction] = operands as Six<JaxArray>;
+    return adamWUpdate({ weights, gradient, mean, square, stepSize, correction });
+  });
   const gradient = residentArray(input(inputs, 'gradient'));
   let state = [
     residentArray(input(inputs, 'weights')),
@@ -161,10 +165,8 @@ function prepareAdamW(inputs: Inputs): PreparedWorkload {
   let steps = 0;
   const step = async () => {
     steps++;
-    const stepSize = np.array(learningRate / (1 - beta1 ** steps));
-    const correction = np.array(1 / (1 - beta2 ** steps));
     const [weights, mean, square] = state as [JaxArray, JaxArray, JaxArray];
-    state = await blockUntilReady(compiled(weights, gradient.ref, mean, square, stepSize, correction));
+    state = await blockUntilReady(compiled(weights, gradient.ref, mean, square, ...adamWFactors(steps)));
   };
   return {
     run: step,
@@ -178,6 +180,8 @@ function prepareAdamW(inputs: Inputs): PreparedWorkload {
     },
   };
 }
+
+type Six<T> = [T, T, T, T, T, T];
 
 function residentArray({ data, shape }: HostTensor): JaxArray {
   return np.array(new Float32Array(data), { shape: [...shape] });

@@ -1,6 +1,7 @@
 /** The results as Markdown, for a README between two markers. */
 
 import { formatNumber, type Results } from '../results.js';
+import type { Processor } from '../workloads.js';
 
 const BEGIN = '<!-- results: written by the benchmark -->';
 const END = '<!-- end of results -->';
@@ -18,9 +19,9 @@ export function markdown(results: Results): string {
   return [
     machineLine(results),
     'Milliseconds: median (quartiles). The chart shows the same as speeds.',
-    timesTable(results),
+    ...(['cpu', 'gpu'] as const).flatMap((processor) => timesTable(results, processor) ?? []),
     ...(results.targets.length > 0
-      ? ['Ratios of medians, above 1 where the cpu device is faster:', targetTable(results)]
+      ? ['Ratios of medians, above 1 where our device is faster:', targetTable(results)]
       : []),
     'Versions:',
     contenderList(results),
@@ -29,13 +30,24 @@ export function markdown(results: Results): string {
 }
 
 function machineLine({ machine, date }: Results): string {
-  const { processor, cores, memoryGigabytes, system, node, loadBefore, environment } = machine;
+  const { processor, cores, memoryGigabytes, adapter, system, node, loadBefore, environment } = machine;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const parts = [`${processor}, ${cores} cores, ${memoryGigabytes} GB`, system, `Node ${node}`, ...variables];
+  const parts = [
+    `${processor}, ${cores} cores, ${memoryGigabytes} GB`,
+    `WebGPU adapter: ${adapter}`,
+    system,
+    `Node ${node}`,
+    ...variables,
+  ];
   return `${parts.join('; ')}. ${date.slice(0, 10)}, load before: ${loadBefore}.`;
 }
 
-function timesTable({ workloads, contenders, measurements }: Results): string {
+/** The workloads of one processor, or nothing if there are none. */
+function timesTable(results: Results, processor: Processor): string | undefined {
+  const { measurements } = results;
+  const workloads = results.workloads.filter((workload) => workload.processor === processor);
+  const contenders = results.contenders.filter(({ processors }) => processors.includes(processor));
+  if (workloads.length === 0) return undefined;
   const rows = workloads.map(({ id, title }) => {
     const own = measurements.filter((m) => m.workload === id);
     const best = Math.min(...own.map((m) => m.median));
