@@ -16,11 +16,12 @@ import {
   type ReduceKernel,
 } from '../kernel.js';
 import type { InPlace } from '../kernel-map.js';
+import { orderReduction } from '../reduce-order.js';
 import { elementCount } from '../view.js';
 import { float32Word, float64Words } from '../words.js';
 import * as code from './assembly/opcodes.js';
 import { compileProgram, type Program } from './program.js';
-import { orderReduction, planTasks, reduceScratch, reduceThreadBytes, reductionCode } from './reduce.js';
+import { planTasks, reduceScratch, reduceThreadBytes, reductionCode } from './reduce.js';
 
 export interface KernelCode {
   readonly opcode: number;
