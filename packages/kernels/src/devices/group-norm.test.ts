@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference, reference } from '../testing/compare.js';
-import { deviceLabels, useDevice } from '../testing/devices.js';
+import { deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -33,13 +33,29 @@ const networkSizes: Sizes[] = [
   { batch: 2, positions: 64, channels: 96, groups: 8, silu: true },
   { batch: 1, positions: 257, channels: 48, groups: 16, silu: false },
   { batch: 3, positions: 16, channels: 320, groups: 32, silu: true },
+  { batch: 4, positions: 64, channels: 320, groups: 32, silu: true },
 ];
 
-describe.each(deviceLabels)('groupNorm on %s', (label) => {
+// One element more or less than what is taken together: positions of a chunk, columns of a workgroup.
+const edgeSizes: Sizes[] = [
+  { batch: 1, positions: 1, channels: 1, groups: 1, silu: true },
+  { batch: 3, positions: 129, channels: 6, groups: 3, silu: true },
+  { batch: 2, positions: 255, channels: 32, groups: 32, silu: false },
+  { batch: 2, positions: 256, channels: 32, groups: 2, silu: true },
+  { batch: 2, positions: 513, channels: 32, groups: 2, silu: true },
+  { batch: 1, positions: 100, channels: 260, groups: 13, silu: true },
+  { batch: 2, positions: 70, channels: 67, groups: 67, silu: false },
+  { batch: 1, positions: 2000, channels: 12, groups: 2, silu: true },
+];
+
+const labels = [...deviceLabels, graphicsCard];
+const runsOn = (label: string) => (label === graphicsCard ? 8 : 60);
+
+describe.each(labels)('groupNorm on %s', (label) => {
   const device = useDevice(label);
 
   it('agrees for odd sizes, with and without SiLU, near and far from zero mean', async () => {
-    await forAll(cases, 60, async ({ seed, offset, ...sizes }) => {
+    await forAll(cases, runsOn(label), async ({ seed, offset, ...sizes }) => {
       const { kernel, inputs } = forward(sizes, seed, offset);
       await expectMatchesReference(device(), kernel, inputs);
     });
@@ -47,6 +63,16 @@ describe.each(deviceLabels)('groupNorm on %s', (label) => {
 
   it.each(networkSizes)('agrees for $batch x $positions x $channels in $groups groups', async (sizes) => {
     const { kernel, inputs } = forward(sizes, 1);
+    await expectMatchesReference(device(), kernel, inputs);
+  });
+
+  it.each(edgeSizes)('agrees for $batch x $positions x $channels in $groups groups', async (sizes) => {
+    const { kernel, inputs } = forward(sizes, 2);
+    await expectMatchesReference(device(), kernel, inputs);
+  });
+
+  it.each([networkSizes[0], edgeSizes[7]])('keeps a deviation of 1 around a mean of 1000', async (sizes) => {
+    const { kernel, inputs } = forward(sizes, 1, 1000);
     await expectMatchesReference(device(), kernel, inputs);
   });
 
@@ -59,7 +85,7 @@ describe.each(deviceLabels)('groupNorm on %s', (label) => {
   });
 });
 
-describe.each(deviceLabels)('groupNormGrad on %s', (label) => {
+describe.each(labels)('groupNormGrad on %s', (label) => {
   const device = useDevice(label);
 
   async function check(sizes: Sizes, seed: number, offset: number): Promise<void> {
@@ -80,11 +106,19 @@ describe.each(deviceLabels)('groupNormGrad on %s', (label) => {
   }
 
   it('agrees for odd sizes, with and without SiLU, near and far from zero mean', async () => {
-    await forAll(cases, 60, ({ seed, offset, ...sizes }) => check(sizes, seed, offset));
+    await forAll(cases, runsOn(label), ({ seed, offset, ...sizes }) => check(sizes, seed, offset));
   });
 
   it.each(networkSizes)('agrees for $batch x $positions x $channels in $groups groups', async (sizes) => {
     await check(sizes, 1, 0);
+  });
+
+  it.each(edgeSizes)('agrees for $batch x $positions x $channels in $groups groups', async (sizes) => {
+    await check(sizes, 2, 0);
+  });
+
+  it.each([networkSizes[0], edgeSizes[7]])('keeps a deviation of 1 around a mean of 1000', async (sizes) => {
+    await check(sizes, 1, 1000);
   });
 });
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference, reference } from '../testing/compare.js';
-import { deviceLabels, useDevice } from '../testing/devices.js';
+import { deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -18,13 +18,20 @@ const networkSizes = [
   { rows: 154, channels: 320 },
   { rows: 33, channels: 129 },
   { rows: 300, channels: 8 },
+  { rows: 1, channels: 1 },
+  { rows: 5, channels: 1283 },
+  { rows: 2000, channels: 4 },
+  { rows: 65, channels: 132 },
 ];
 
-describe.each(deviceLabels)('layerNorm on %s', (label) => {
+const labels = [...deviceLabels, graphicsCard];
+const runsOn = (label: string) => (label === graphicsCard ? 8 : 60);
+
+describe.each(labels)('layerNorm on %s', (label) => {
   const device = useDevice(label);
 
   it('agrees for odd sizes, near and far from zero mean', async () => {
-    await forAll(cases, 60, async ({ rows, channels, seed, offset }) => {
+    await forAll(cases, runsOn(label), async ({ rows, channels, seed, offset }) => {
       const { kernel, inputs } = forward(rows, channels, seed, offset);
       await expectMatchesReference(device(), kernel, inputs);
     });
@@ -34,9 +41,14 @@ describe.each(deviceLabels)('layerNorm on %s', (label) => {
     const { kernel, inputs } = forward(rows, channels, 1);
     await expectMatchesReference(device(), kernel, inputs);
   });
+
+  it('keeps a deviation of 1 around a mean of 1000', async () => {
+    const { kernel, inputs } = forward(20, 320, 1, 1000);
+    await expectMatchesReference(device(), kernel, inputs);
+  });
 });
 
-describe.each(deviceLabels)('layerNormGrad on %s', (label) => {
+describe.each(labels)('layerNormGrad on %s', (label) => {
   const device = useDevice(label);
 
   async function check(rows: number, channels: number, seed: number, offset: number): Promise<void> {
@@ -61,11 +73,17 @@ describe.each(deviceLabels)('layerNormGrad on %s', (label) => {
   }
 
   it('agrees for odd sizes, near and far from zero mean', async () => {
-    await forAll(cases, 60, ({ rows, channels, seed, offset }) => check(rows, channels, seed, offset));
+    await forAll(cases, runsOn(label), ({ rows, channels, seed, offset }) =>
+      check(rows, channels, seed, offset),
+    );
   });
 
   it.each(networkSizes)('agrees for $rows x $channels', async ({ rows, channels }) => {
     await check(rows, channels, 1, 0);
+  });
+
+  it('keeps a deviation of 1 around a mean of 1000', async () => {
+    await check(20, 320, 1, 1000);
   });
 });
 

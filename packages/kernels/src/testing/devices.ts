@@ -4,18 +4,24 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { Device } from '../device.js';
 import { openDevice } from '../index.js';
 
+/** The programs for graphics cards, which a software GPU runs as well: for tests of kernels that have programs of their own there. */
+export const graphicsCard = 'webgpu with the programs of a graphics card';
+
 const openers: Record<string, () => Promise<Device>> = {
   cpu: () => openDevice('cpu', { poison: true }),
   'cpu with one thread and plain SIMD': () =>
     openDevice('cpu', { threads: 1, relaxedSimd: false, poison: true }),
   webgpu: () => openDevice('webgpu', { poison: true }),
+  [graphicsCard]: () => openDevice('webgpu', { adapterClass: 'discrete', poison: true }),
   gpujs: () => openDevice('gpujs', { poison: true }),
   'gpujs on the CPU': () => openDevice('gpujs', { gpujsMode: 'cpu', poison: true }),
   reference: () => openDevice('reference', { poison: true }),
 };
 
 /** Every device but the reference, for tests that compare with it. */
-export const deviceLabels: readonly string[] = Object.keys(openers).filter((label) => label !== 'reference');
+export const deviceLabels: readonly string[] = Object.keys(openers).filter(
+  (label) => label !== 'reference' && label !== graphicsCard,
+);
 
 /** Opens a device with poisoned memory around the tests of a `describe`; nothing may be left allocated after them. */
 export function useDevice(label: string): () => Device {

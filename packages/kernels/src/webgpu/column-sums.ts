@@ -28,13 +28,10 @@ export function columnSums(label: string, rows: number, channels: number, target
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
         ${walk.locate}
 
-        var first = ${type}(0);
-        var second = ${type}(0);
-        ${walk.each([
-          `let part = base + 2u * position * ${columns}u;`,
-          'first += load_parts(part);',
-          `second += load_parts(part + ${columns}u);`,
-        ])}
+        ${walk.sums(type, [`let part = base + 2u * position * ${columns}u;`], {
+          first: 'load_parts(part)',
+          second: `load_parts(part + ${columns}u)`,
+        })}
         ${sums.lines}
 
         if (lane == 0u && isInside) {

@@ -3,6 +3,7 @@
  * positions with no regard to other channels. Positions are cut into chunks, for parts that are put together afterwards.
  */
 
+import { additions, BLOCK, blockAdditions, type Terms, zeros } from './lane-sums.js';
 import { linearGrid } from './program.js';
 import type { AdapterClass, Target } from './target.js';
 import { wgsl } from './wgsl.js';
@@ -48,6 +49,8 @@ export interface ColumnWalk {
   readonly locate: string;
   /** WGSL: runs `body` at every position of this lane, the vector there being `at`. Only columns inside should store. */
   each(body: readonly string[]): string;
+  /** WGSL that declares the sums of `terms`, of one WGSL type, over the positions of this lane. `lines` come before each term. */
+  sums(type: string, lines: readonly string[], terms: Terms): string;
 }
 
 export interface ColumnWalkOptions {
@@ -115,6 +118,19 @@ export function columnWalk(
         for (var position = lane; position < count; position += ${lanes}u) {
           let at = base + position * ${columns}u;
           ${body}
+        }
+      `.trimEnd(),
+    sums: (type, lines, terms) =>
+      wgsl`
+        ${zeros(terms, type)}
+        for (var block = lane; block < count; block += ${lanes * BLOCK}u) {
+          ${zeros(terms, type, 'block_')}
+          for (var position = block; position < min(block + ${lanes * BLOCK}u, count); position += ${lanes}u) {
+            let at = base + position * ${columns}u;
+            ${lines}
+            ${additions(terms, 'block_')}
+          }
+          ${blockAdditions(terms)}
         }
       `.trimEnd(),
   };

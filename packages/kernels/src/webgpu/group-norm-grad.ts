@@ -54,9 +54,7 @@ function chunkSums(kernel: GroupNormGradKernel, walk: ColumnWalk): Dispatch {
         let rstd = ${ofColumn('load_rstd', kernel)};
         ${silu ? ['let scale = load_scale(column);', 'let shift = load_shift(column);'] : []}
 
-        var products = ${type}(0);
-        var sum = ${type}(0);
-        ${walk.each([...gradientLines(kernel), 'products += dz * xhat;', 'sum += dz;'])}
+        ${walk.sums(type, gradientLines(kernel), { products: 'dz * xhat', sum: 'dz' })}
         ${sums.lines}
 
         if (lane == 0u && isInside) {
@@ -97,14 +95,11 @@ function groupMeans(
         let firstColumn = (index % ${groups}u) * ${columns}u;
         let base = (index / ${groups}u) * ${chunks}u * ROW + firstColumn;
 
-        var productParts = ${type}(0);
-        var sumParts = ${type}(0);
-        ${walk.each([
-          'let at = base + row * ROW + column;',
-          'let scale = load_scale(firstColumn + column);',
-          'productParts += scale * load_parts(at);',
-          'sumParts += scale * load_parts(at + ROW / 2u);',
-        ])}
+        ${walk.sums(
+          type,
+          ['let at = base + row * ROW + column;', 'let scale = load_scale(firstColumn + column);'],
+          { productParts: 'scale * load_parts(at)', sumParts: 'scale * load_parts(at + ROW / 2u)' },
+        )}
         let products = ${elementSum(width, 'productParts')};
         let sum = ${elementSum(width, 'sumParts')};
         ${sums.lines}

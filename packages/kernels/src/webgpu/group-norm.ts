@@ -64,9 +64,7 @@ function chunkStatistics({ channels }: GroupNormKernel, walk: ColumnWalk): Dispa
         ${walk.locate}
 
         let near = load_x(base);
-        var sum = ${type}(0);
-        var squares = ${type}(0);
-        ${walk.each(['let rest = load_x(at) - near;', 'sum += rest;', 'squares += rest * rest;'])}
+        ${walk.sums(type, ['let rest = load_x(at) - near;'], { sum: 'rest', squares: 'rest * rest' })}
         ${sums.lines}
 
         if (lane == 0u && isInside) {
@@ -119,24 +117,25 @@ function groupStatistics(
         ${walk.locate}
         let base = (index / ${groups}u) * ${3 * chunks}u * COLUMNS + (index % ${groups}u) * ${columns}u;
 
-        let near = load_parts(base)${width === 1 ? '' : '.x'};
-        var distances = ${type}(0);
-        ${walk.each([
-          'let part = base + 3u * row * COLUMNS + column;',
-          'distances += positions_of(row) * (load_parts(part) - near) + load_parts(part + COLUMNS);',
-        ])}
+        // About the mean of the first part, from which that of all is not far.
+        let near = (load_parts(base) + load_parts(base + COLUMNS) / positions_of(0u))${width === 1 ? '' : '.x'};
+        ${walk.sums(type, ['let part = base + 3u * row * COLUMNS + column;'], {
+          distances: 'positions_of(row) * (load_parts(part) - near) + load_parts(part + COLUMNS)',
+        })}
         let sum = ${elementSum(width, 'distances')};
         ${sum.lines}
         let beyond = total_sum / ELEMENTS;
 
-        var deviations = ${type}(0);
-        ${walk.each([
-          'let part = base + 3u * row * COLUMNS + column;',
-          'let n = positions_of(row);',
-          'let rest = load_parts(part + COLUMNS);',
-          'let distance = (load_parts(part) - near) + rest / n - beyond;',
-          'deviations += load_parts(part + 2u * COLUMNS) - rest * rest / n + n * distance * distance;',
-        ])}
+        ${walk.sums(
+          type,
+          [
+            'let part = base + 3u * row * COLUMNS + column;',
+            'let n = positions_of(row);',
+            'let rest = load_parts(part + COLUMNS);',
+            'let distance = (load_parts(part) - near) + rest / n - beyond;',
+          ],
+          { deviations: 'load_parts(part + 2u * COLUMNS) - rest * rest / n + n * distance * distance' },
+        )}
         let squares = ${elementSum(width, 'deviations')};
         ${squares.lines}
 

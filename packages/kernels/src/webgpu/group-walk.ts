@@ -1,5 +1,6 @@
 /** How norms walk over a whole group at a time, [groups][rows, vectors]: by the lanes of a workgroup, or by one invocation. */
 
+import { additions, BLOCK, blockAdditions, type Terms, zeros } from './lane-sums.js';
 import { linearGrid } from './program.js';
 import type { AdapterClass, Target } from './target.js';
 import { wgsl } from './wgsl.js';
@@ -30,6 +31,8 @@ export interface GroupWalk {
   readonly locate: string;
   /** WGSL: runs `body` for every vector of this lane, in `row` and `column` of the group. */
   each(body: readonly string[]): string;
+  /** WGSL that declares the sums of `terms`, of one WGSL type, over the vectors of this lane. `lines` come before each term. */
+  sums(type: string, lines: readonly string[], terms: Terms): string;
 }
 
 export function groupWalk(groups: number, rows: number, columns: number, target: Target): GroupWalk {
@@ -38,6 +41,24 @@ export function groupWalk(groups: number, rows: number, columns: number, target:
   const lanes = Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, vectors / VECTORS_OF_LANE))));
   const isAlone = lanes === 1;
   const grid = linearGrid(isAlone ? Math.ceil(groups / workgroup) : groups, target);
+  const loop = (body: readonly string[]) =>
+    wgsl`
+      for (var vector = lane; vector < ${vectors}u; vector += ${lanes}u) {
+        let row = vector / ${columns}u;
+        let column = vector % ${columns}u;
+        ${body}
+      }
+    `.trimEnd();
+  // One invocation alone steps through rows and columns without dividing.
+  const nest = (body: readonly string[], firstRow: string, endRow: string, first: string, end: string) =>
+    wgsl`
+      for (var row = ${firstRow}; row < ${endRow}; row++) {
+        for (var column = ${first}; column < ${end}; column++) {
+          ${body}
+        }
+      }
+    `.trimEnd();
+  const blockRows = Math.max(1, Math.floor(BLOCK / columns));
   return {
     lanes,
     workgroupSize: isAlone ? workgroup : lanes,
@@ -47,21 +68,24 @@ export function groupWalk(groups: number, rows: number, columns: number, target:
       if (index >= ${groups}u) { return; }
       let lane = ${isAlone ? '0u' : 'local'};
     `.trimEnd(),
-    each: (body) =>
+    each: (body) => (isAlone ? nest(body, '0u', `${rows}u`, '0u', `${columns}u`) : loop(body)),
+    sums: (type, lines, terms) =>
       (isAlone
         ? wgsl`
-            for (var row = 0u; row < ${rows}u; row++) {
-              for (var column = 0u; column < ${columns}u; column++) {
-                ${body}
+            ${zeros(terms, type)}
+            for (var blockRow = 0u; blockRow < ${rows}u; blockRow += ${blockRows}u) {
+              let endRow = min(blockRow + ${blockRows}u, ${rows}u);
+              for (var block = 0u; block < ${columns}u; block += ${BLOCK}u) {
+                let end = min(block + ${BLOCK}u, ${columns}u);
+                ${zeros(terms, type, 'block_')}
+                ${nest([...lines, ...additions(terms, 'block_')], 'blockRow', 'endRow', 'block', 'end')}
+                ${blockAdditions(terms)}
               }
             }
           `
         : wgsl`
-            for (var vector = lane; vector < ${vectors}u; vector += ${lanes}u) {
-              let row = vector / ${columns}u;
-              let column = vector % ${columns}u;
-              ${body}
-            }
+            ${zeros(terms, type)}
+            ${loop([...lines, ...additions(terms)])}
           `
       ).trimEnd(),
   };

@@ -25,23 +25,40 @@ export function laneSums(
   const declarations = names
     .map((name) => `var<workgroup> lanes_${name}: array<${type}, ${lanes * places}>;\n`)
     .join('');
-  const steps: string[] = [];
-  for (let count = lanes; count > 1; ) {
-    const half = Math.ceil(count / 2);
-    steps.push(wgsl`
-      if (local < ${(count - half) * places}u) {
-        ${names.map((name) => `lanes_${name}[local] += lanes_${name}[local + ${half * places}u];`)}
-      }
-      workgroupBarrier();
-    `);
-    count = half;
-  }
   const place = places === 1 ? '0' : `local % ${places}u`;
   const lines = wgsl`
     ${names.map((name) => `lanes_${name}[local] = ${name};`)}
     workgroupBarrier();
-    ${steps.join('').trimEnd()}
+    for (var count = ${lanes}u; count > 1u;) {
+      let half = (count + 1u) / 2u;
+      if (local < (count - half) * ${places}u) {
+        ${names.map((name) => `lanes_${name}[local] += lanes_${name}[local + half * ${places}u];`)}
+      }
+      workgroupBarrier();
+      count = half;
+    }
     ${names.map((name) => `let total_${name} = lanes_${name}[${place}];`)}
   `;
   return { declarations, lines: lines.trimEnd() };
+}
+
+/** Sums that a loop adds up: their variables, and the WGSL of what each pass of the loop adds. */
+export type Terms = Readonly<Record<string, string>>;
+
+/** What one invocation adds up before the sum is added to others: roundings grow with the terms of one sum, not of all. */
+export const BLOCK = 32;
+
+/** WGSL: variables of that name, with a prefix, that are zero. */
+export function zeros(terms: Terms, type: string, prefix = ''): string[] {
+  return Object.keys(terms).map((name) => `var ${prefix}${name} = ${type}(0);`);
+}
+
+/** WGSL that adds the terms to the variables with the prefix. */
+export function additions(terms: Terms, prefix = ''): string[] {
+  return Object.entries(terms).map(([name, term]) => `${prefix}${name} += ${term};`);
+}
+
+/** WGSL that adds the sums of a block to the variables of all. */
+export function blockAdditions(terms: Terms): string[] {
+  return Object.keys(terms).map((name) => `${name} += block_${name};`);
 }

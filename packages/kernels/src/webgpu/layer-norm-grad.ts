@@ -51,14 +51,11 @@ function inputGradient(kernel: LayerNormGradKernel, target: Target): Dispatch {
         let mean = load_mean(index);
         let rstd = load_rstd(index);
 
-        var productParts = ${type}(0);
-        var sumParts = ${type}(0);
-        ${walk.each([
-          'let at = index * COLUMNS + column;',
-          'let g = load_dy(at) * load_scale(column);',
-          'productParts += g * ((load_x(at) - mean) * rstd);',
-          'sumParts += g;',
-        ])}
+        ${walk.sums(
+          type,
+          ['let at = index * COLUMNS + column;', 'let g = load_dy(at) * load_scale(column);'],
+          { productParts: 'g * ((load_x(at) - mean) * rstd)', sumParts: 'g' },
+        )}
         let products = ${elementSum(width, 'productParts')};
         let sum = ${elementSum(width, 'sumParts')};
         ${sums.lines}
@@ -96,14 +93,10 @@ function chunkSums(kernel: LayerNormGradKernel, walk: ColumnWalk): Dispatch {
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
         ${walk.locate}
 
-        var products = ${type}(0);
-        var sum = ${type}(0);
-        ${walk.each([
-          'let row = start + position;',
-          'let dy = load_dy(at);',
-          'products += dy * ((load_x(at) - load_mean(row)) * load_rstd(row));',
-          'sum += dy;',
-        ])}
+        ${walk.sums(type, ['let row = start + position;', 'let dy = load_dy(at);'], {
+          products: 'dy * ((load_x(at) - load_mean(row)) * load_rstd(row))',
+          sum: 'dy',
+        })}
         ${sums.lines}
 
         if (lane == 0u && isInside) {

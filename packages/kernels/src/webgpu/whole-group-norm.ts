@@ -60,13 +60,10 @@ export function wholeGroupNorm(
         for (var sample = 0u; sample < ${samples}u; sample++) { excess += load_x(base + sample) - one; }
         let near = one + ${elementSum(width, 'excess')} / ${samples * width};
 
-        var rests = ${type}(0);
-        var products = ${type}(0);
-        ${walk.each([
-          'let rest = load_x(base + row * COLUMNS + column) - near;',
-          'rests += rest;',
-          'products += rest * rest;',
-        ])}
+        ${walk.sums(type, ['let rest = load_x(base + row * COLUMNS + column) - near;'], {
+          rests: 'rest',
+          products: 'rest * rest',
+        })}
         let sum = ${elementSum(width, 'rests')};
         let squares = ${elementSum(width, 'products')};
         ${sums.lines}
