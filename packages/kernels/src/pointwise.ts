@@ -70,7 +70,7 @@ export const pointwiseTable = {
   bitXor: row(2, 'integer', 'same', 'a ^ b'),
 
   /** where(condition, a, b): the condition is bool, the others share a dtype, which is the result's. */
-  where: row(3, 'any', 'same', 'a ? b : c', 'select(c, b, a != 0u)'),
+  where: row(3, 'any', 'same', 'a !== 0 ? b : c', 'select(c, b, a != 0u)'),
 
   // Conversion. Float to integer truncates towards zero, and beyond the integers gives the nearest; NaN gives 0. Integers keep
   // their bits. Anything non-zero is true, NaN too.

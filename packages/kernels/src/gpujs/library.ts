@@ -33,6 +33,9 @@ export function createFloat64Gpu({ GPU, CPUKernel }: GpuJs): Gpu {
     _getKernelResultTypeConstructorString(): string {
       return 'Float64Array';
     }
+
+    /** In a page each kernel would have one, to draw on. */
+    initCanvas(): undefined {}
   };
   return gpu;
 }

@@ -4,6 +4,7 @@ import type { GpuJsMode } from '../device.js';
 import { DmpoError } from '../errors.js';
 import type { Expression } from '../expression.js';
 import { type Kernel, kernelInputElements } from '../kernel.js';
+import type { PointwiseOp } from '../pointwise.js';
 import { portableProgram } from '../portable/program.js';
 import type { PassArgument, PortablePass } from '../portable/types.js';
 import { createFloat64Gpu, type Gpu, type GpuJs } from './library.js';
@@ -122,8 +123,8 @@ function asFloat32(values: Numbers): Float32Array {
 }
 
 /**
- * Whether float32 is too coarse for a pass: for integers of 32 bits; for the series of erf; for sums with a single accumulator of
- * many numbers of one sign; and for the mean that normalisation takes from numbers far from zero.
+ * Whether float32 is too coarse for a pass: for integers of 32 bits and some functions; for sums with a single accumulator of many
+ * numbers of one sign; and for the mean that normalisation takes from numbers far from zero.
  */
 function needsFloat64(kernel: Kernel, { body }: PortablePass): boolean {
   switch (kernel.kind) {
@@ -157,5 +158,10 @@ function needsFloat64(kernel: Kernel, { body }: PortablePass): boolean {
 }
 
 function hasExactOperations({ instructions }: Expression): boolean {
-  return instructions.some(({ op, dtype }) => op === 'erf' || dtype === 'int32' || dtype === 'uint32');
+  return instructions.some(
+    ({ op, dtype }) => coarseOperations.includes(op) || dtype === 'int32' || dtype === 'uint32',
+  );
 }
+
+/** The series of erf piles up roundings; OpenGL promises nothing of sines, and has log1p as log(1 + a). */
+const coarseOperations: readonly string[] = ['erf', 'log1p', 'sin', 'cos'] satisfies PointwiseOp[];

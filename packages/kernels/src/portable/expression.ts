@@ -53,7 +53,7 @@ export function wrapped(value: string, dtype: DType): string {
     case 'uint32':
       return `(${value}) >>> 0`;
     case 'bool':
-      return `(${value}) ? 1 : 0`;
+      return `(${value}) !== 0 ? 1 : 0`;
     default:
       return dtype satisfies never;
   }
@@ -81,9 +81,14 @@ function instructionLines(
       const { op, dtype, args } = instruction;
       const template = templateOf(op, dtype, instructions[args[0]].dtype);
       const value = template.replace(/\b[abc]\b/g, (letter) => `v${args['abc'.indexOf(letter)]}`);
-      return [`const ${name} = ${wrapped(value, dtype)};`];
+      return [`const ${name} = ${isComparison(op) ? `${value} ? 1 : 0` : wrapped(value, dtype)};`];
     }
   }
+}
+
+/** Comparisons give a truth value, all else gives numbers, which are no conditions in shaders. */
+function isComparison(op: PointwiseOp): boolean {
+  return op === 'lt' || op === 'le' || op === 'eq' || op === 'ne';
 }
 
 /** The table's template, or what float64 needs in its place to compute with 32-bit integers. */
