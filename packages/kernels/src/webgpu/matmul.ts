@@ -2,8 +2,9 @@
 
 import type { MatmulKernel } from '../kernel.js';
 import { epilogueCode } from './epilogue.js';
+import type { GemmOptions } from './gemm/choose.js';
 import { denseOperand } from './gemm/dense.js';
-import { type GemmOptions, gemmProgram } from './gemm/gemm.js';
+import { gemmProgram } from './gemm/gemm.js';
 import type { Program } from './program.js';
 import type { Target } from './target.js';
 
@@ -41,7 +42,7 @@ export function matmulProgram(kernel: MatmulKernel, target: Target, options?: Ge
     a,
     b,
     epilogue: epilogueCode(kernel),
-    output: 0,
+    output: { output: 0 },
   };
   return gemmProgram([gemm], target, options);
 }

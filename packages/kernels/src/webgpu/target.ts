@@ -18,6 +18,8 @@ export interface Target {
   readonly workgroupsPerDimension: number;
   /** Invocations of a subgroup, if shaders may use subgroups and all are of one size. */
   readonly subgroupSize?: number;
+  /** Tiles of GEMMs that measuring on this adapter found best, by the class of the shape. */
+  readonly tuned?: ReadonlyMap<string, string>;
 }
 
 /** What WebGPU promises on every adapter. */
@@ -26,7 +28,7 @@ export const defaultLimits = {
   invocations: 256,
   storageBuffers: 8,
   workgroupsPerDimension: 65535,
-} as const satisfies Omit<Target, 'adapterClass' | 'subgroupSize'>;
+} as const satisfies Omit<Target, 'adapterClass'>;
 
 /** The target that a GPU device is. */
 export function targetOf({ limits, features, adapterInfo }: GPUDevice, adapterClass: AdapterClass): Target {

@@ -1,12 +1,12 @@
 /** Matrix products and what reduces to them: C[row, column] = sum over k of A[row, k] * B[k, column], in one or two dispatches. */
 
 import type { EpilogueCode } from '../epilogue.js';
-import type { Dispatch, Program } from '../program.js';
+import type { Dispatch, Place, Program } from '../program.js';
 import type { Target } from '../target.js';
+import { choose, type GemmOptions } from './choose.js';
 import type { Operand } from './operand.js';
 import { registerTileDispatch } from './register-tile.js';
-import { splitsOf, sumPartials } from './split.js';
-import { chooseTile, tileOf } from './tiles.js';
+import { sumPartials } from './split.js';
 import { workgroupTileDispatch } from './workgroup-tile.js';
 
 export interface Gemm {
@@ -23,21 +23,13 @@ export interface Gemm {
   /** Its "row" is a column of the result. */
   readonly b: Operand;
   readonly epilogue: EpilogueCode;
-  /** Which output of the command receives the result. */
-  readonly output: number;
+  /** The buffer that receives the result. */
+  readonly output: Place;
   /**
    * WGSL of `fn output_row(batch: u32, row: u32) -> u32`, the element of the output in column 0 of a row; a multiple of 4 if the
-   * columns are. Without it the result is contiguous over [batch, rows, columns].
+   * number of columns is. Without it the result is contiguous over [batch, rows, columns].
    */
   readonly outputRow?: string;
-}
-
-/** For tests and tuning: decides what the shape and the adapter would decide. */
-export interface GemmOptions {
-  /** The name of a tile in tiles.ts. */
-  readonly tile?: string;
-  /** Parts of the summed dimension that are summed apart. */
-  readonly splits?: number;
 }
 
 /** A program that computes several GEMMs one after another; their results do not overlap. */
@@ -45,8 +37,7 @@ export function gemmProgram(gemms: readonly Gemm[], target: Target, options: Gem
   const dispatches: Dispatch[] = [];
   const scratch: number[] = [];
   for (const gemm of gemms) {
-    const tile = options.tile === undefined ? chooseTile(gemm, target) : tileOf(options.tile);
-    const splits = splitsOf(gemm, tile, options.splits);
+    const { tile, splits } = choose(gemm, target, options);
     dispatches.push(
       tile.kind === 'register'
         ? registerTileDispatch(gemm, tile, splits, scratch.length, target)

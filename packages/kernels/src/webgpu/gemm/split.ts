@@ -5,59 +5,64 @@ import type { Target } from '../target.js';
 import { wgsl } from '../wgsl.js';
 import type { Gemm } from './gemm.js';
 import { storeResult, storeWidth } from './store.js';
-import { type Tile, tileDepth } from './tiles.js';
 
-/** Slabs of one outer step: pieces of the inner dimension of the tile's depth, the last one possibly short. */
-export const slabsPerOuter = (gemm: Gemm, tile: Tile): number =>
-  Math.ceil(gemm.inner / tileDepth(gemm, tile));
+/** The sum is cut into slabs of `depth` steps of inner, the last one of an outer step possibly short; a part is some slabs in a row. */
+export const slabsOf = ({ outer, inner }: Gemm, depth: number): number => outer * Math.ceil(inner / depth);
 
-/** How many parts the sum is cut into; `wanted` if that many can be had. */
-export function splitsOf(gemm: Gemm, tile: Tile, wanted = 1): number {
-  const slabs = gemm.outer * slabsPerOuter(gemm, tile);
-  const splits = Math.min(wanted, slabs);
-  if (splits <= 1) return 1;
-  // None of the parts may be empty.
-  return Math.ceil(slabs / Math.ceil(slabs / splits));
+/** The nearest number of parts, none of them empty. */
+export function possibleSplits(gemm: Gemm, depth: number, wanted: number): number {
+  const slabs = slabsOf(gemm, depth);
+  if (wanted <= 1 || slabs <= 1) return 1;
+  return Math.ceil(slabs / Math.ceil(slabs / wanted));
 }
 
-/** The loops over a part of the sum, for skeletons: each header opens a brace. */
+/** Text of the loops over the part of the sum called `split`: setup, then the outer loop, in it range, then slabs from begin to end. */
 export interface SumLoops {
-  /** Before the loops. Reads `split`. */
   readonly setup: readonly string[];
-  /** Declares `outer`. */
+  /** Declares `outer` and opens a brace. */
   readonly outer: string;
-  /** Inside outer, before the slabs. */
   readonly range: readonly string[];
-  /** Declares `slab`, the slab's number within the outer step. */
-  readonly slab: string;
+  readonly begin: string;
+  readonly end: string;
+  /** The end of those slabs that are not short. */
+  readonly wholeEnd: string;
+  /** Whether the part has the short slab of this outer step. */
+  readonly hasShort: string;
 }
 
-export function sumLoops(gemm: Gemm, tile: Tile, splits: number): SumLoops {
-  const slabs = slabsPerOuter(gemm, tile);
+export function sumLoops(gemm: Gemm, depth: number, splits: number): SumLoops {
+  const slabs = Math.ceil(gemm.inner / depth);
+  const whole = Math.floor(gemm.inner / depth);
   if (splits === 1) {
     return {
       setup: [],
       outer: `for (var outer = 0u; outer < ${gemm.outer}u; outer++) {`,
       range: [],
-      slab: `for (var slab = 0u; slab < ${slabs}u; slab++) {`,
+      begin: '0u',
+      end: `${slabs}u`,
+      wholeEnd: `${whole}u`,
+      hasShort: 'true',
     };
   }
-  const total = gemm.outer * slabs;
+  const total = slabsOf(gemm, depth);
   const each = Math.ceil(total / splits);
   return {
     setup: [`let first_slab = split * ${each}u;`, `let end_slab = min(first_slab + ${each}u, ${total}u);`],
     outer: `for (var outer = first_slab / ${slabs}u; outer * ${slabs}u < end_slab; outer++) {`,
     range: [
-      `let first = max(first_slab, outer * ${slabs}u) - outer * ${slabs}u;`,
+      `let begin = max(first_slab, outer * ${slabs}u) - outer * ${slabs}u;`,
       `let end = min(end_slab - outer * ${slabs}u, ${slabs}u);`,
     ],
-    slab: 'for (var slab = first; slab < end; slab++) {',
+    begin: 'begin',
+    end: 'end',
+    wholeEnd: whole === slabs ? 'end' : `min(end, ${whole}u)`,
+    hasShort: `end == ${slabs}u`,
   };
 }
 
 const WORKGROUP = 64;
 
-/** Adds the partial sums of every element in the order of the splits, and finishes it. */
+/** Adds the partial sums of every element in the order of the parts, and finishes it. */
 export function sumPartials(gemm: Gemm, splits: number, scratch: number, target: Target): Dispatch {
   const { batch, rows, columns } = gemm;
   const width = storeWidth(gemm);
@@ -65,20 +70,14 @@ export function sumPartials(gemm: Gemm, splits: number, scratch: number, target:
   const count = batch * rows * perRow;
   const grid = linearGrid(Math.ceil(count / WORKGROUP), target);
   const store = storeResult(gemm, { rows, columns });
-  const splitStride = (batch * rows * columns) / width;
-  const load = wgsl`
-    fn load_sums(flat: u32, column: u32) -> vec4f {
-      ${
-        width === 4
-          ? 'return load_partials(flat / 4u);'
-          : [
-              'var sums = vec4f();',
-              `for (var c = 0u; c < min(4u, ${columns}u - column); c++) { sums[c] = load_partials(flat + c); }`,
-              'return sums;',
-            ]
-      }
-    }
-  `;
+  const load =
+    width === 4
+      ? ['return load_partials(flat / 4u);']
+      : [
+          'var sums = vec4f();',
+          `for (var c = 0u; c < min(4u, ${columns}u - column); c++) { sums[c] = load_partials(flat + c); }`,
+          'return sums;',
+        ];
   return {
     label: `${gemm.label} sum of ${splits}`,
     buffers: [
@@ -89,7 +88,10 @@ export function sumPartials(gemm: Gemm, splits: number, scratch: number, target:
     workgroups: grid.workgroups,
     code: wgsl`
       ${store.code}
-      ${load}
+      fn load_sums(flat: u32, column: u32) -> vec4f {
+        ${load}
+      }
+
       @compute @workgroup_size(${WORKGROUP})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
         let index = ${grid.index} * ${WORKGROUP}u + local;
@@ -101,7 +103,7 @@ export function sumPartials(gemm: Gemm, splits: number, scratch: number, target:
 
         var sums = load_sums(flat, column);
         for (var split = 1u; split < ${splits}u; split++) {
-          sums += load_sums(flat + split * ${splitStride * width}u, column);
+          sums += load_sums(flat + split * ${batch * rows * columns}u, column);
         }
         store_sums(batch, 0u, row, column, sums);
       }

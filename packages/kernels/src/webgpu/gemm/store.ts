@@ -2,7 +2,7 @@
 
 import type { DType } from '../../dtype.js';
 import type { BufferUse } from '../program.js';
-import { scalarType, wgsl } from '../wgsl.js';
+import { wgsl } from '../wgsl.js';
 import type { Gemm } from './gemm.js';
 
 /** What a shader that stores results needs beside its own code. */
@@ -18,23 +18,19 @@ export const storeWidth = (gemm: Gemm): 1 | 4 => (gemm.columns % 4 === 0 ? 4 : 1
 
 /** Stores complete sums: epilogue, then output. `rows` and `columns` are those that the tiles cover. */
 export function storeResult(gemm: Gemm, covered: Covered): StoreCode {
-  const { epilogue, output } = gemm;
+  const { columns, epilogue, output } = gemm;
   const width = storeWidth(gemm);
   const result: BufferUse = {
     name: 'result',
-    place: { output },
+    place: output,
     dtype: epilogue.dtype,
     width,
     access: 'write',
   };
-  const type = scalarType[epilogue.dtype];
-  const value = (c: number) => `epilogue(flat + ${c}u, sums[${c}])`;
   const store =
     width === 4
-      ? `store_result(flat / 4u, vec4<${type}>(${[0, 1, 2, 3].map(value).join(', ')}));`
-      : [0, 1, 2, 3].map(
-          (c) => `if (column + ${c}u < ${gemm.columns}u) { store_result(flat + ${c}u, ${value(c)}); }`,
-        );
+      ? 'store_result(flat / 4u, epilogue4(flat, sums));'
+      : each((c) => `store_result(flat + ${c}u, epilogue(flat + ${c}u, sums[${c}]));`, columns);
   const code = wgsl`
     ${epilogue.code}
     ${outputRow(gemm)}
@@ -54,9 +50,7 @@ export function storePartials(gemm: Gemm, scratch: number, covered: Covered): St
   const store =
     width === 4
       ? 'store_partials(flat / 4u, sums);'
-      : [0, 1, 2, 3].map(
-          (c) => `if (column + ${c}u < ${columns}u) { store_partials(flat + ${c}u, sums[${c}]); }`,
-        );
+      : each((c) => `store_partials(flat + ${c}u, sums[${c}]);`, columns);
   const code = wgsl`
     fn store_sums(batch: u32, split: u32, row: u32, column: u32, sums: vec4f) {
       ${leaveBeyond(gemm, covered)}
@@ -91,4 +85,9 @@ function outputRow({ rows, columns, outputRow }: Gemm): string {
       return (batch * ${rows}u + row) * ${columns}u;
     }
   `;
+}
+
+/** The statement for each of four neighbours that is there. */
+function each(statement: (c: number) => string, columns: number): string[] {
+  return [0, 1, 2, 3].map((c) => `if (column + ${c}u < ${columns}u) { ${statement(c)} }`);
 }

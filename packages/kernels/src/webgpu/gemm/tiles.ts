@@ -1,15 +1,19 @@
-/** The tiles that GEMMs are cut into on the adapters of each class, and which of them a shape takes. */
+/** The tiles that a GEMM can be cut into. */
 
 import { DmpoError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { Gemm } from './gemm.js';
-import { innerWidth } from './operand.js';
+import { type Operand, rowWidth } from './operand.js';
+
+export type Tile = WorkgroupTile | RegisterTile;
 
 /** Computed by a workgroup: slabs of both operands go through workgroup memory, each invocation owns a micro-tile in registers. */
 export interface WorkgroupTile {
   readonly kind: 'workgroup';
+  readonly name: string;
   readonly rows: number;
   readonly columns: number;
+  /** Steps of inner in a slab. */
   readonly depth: number;
   readonly microRows: number;
   readonly microColumns: number;
@@ -18,13 +22,18 @@ export interface WorkgroupTile {
 /** Computed by one invocation in registers, from operands read straight from memory. */
 export interface RegisterTile {
   readonly kind: 'register';
+  readonly name: string;
   readonly rows: number;
   readonly columns: number;
-  /** Neighbouring tiles that form a workgroup. */
-  readonly workgroup: number;
+  /**
+   * The operand that four invocations share: their tiles lie side by side, each loads a quarter of what all four need of it, and
+   * broadcasts that in its subgroup. Only where subgroups are of four, and consecutive invocations form one.
+   */
+  readonly shared?: 'a' | 'b';
 }
 
-export type Tile = WorkgroupTile | RegisterTile;
+/** Invocations that share an operand. */
+export const LANES = 4;
 
 const workgroupTile = (
   rows: number,
@@ -32,51 +41,76 @@ const workgroupTile = (
   depth: number,
   microRows: number,
   microColumns: number,
-): WorkgroupTile => ({ kind: 'workgroup', rows, columns, depth, microRows, microColumns });
-
-const registerTile = (rows: number, columns: number, workgroup: number): RegisterTile => ({
-  kind: 'register',
+): WorkgroupTile => ({
+  kind: 'workgroup',
+  name: `${rows}x${columns}x${depth}/${microRows}x${microColumns}`,
   rows,
   columns,
-  workgroup,
+  depth,
+  microRows,
+  microColumns,
 });
 
-const tiles: ReadonlyMap<string, Tile> = new Map<string, Tile>([
-  ['32x32x16', workgroupTile(32, 32, 16, 4, 4)],
-  ['64x64x16', workgroupTile(64, 64, 16, 4, 4)],
-  ['64x64x16 8x4', workgroupTile(64, 64, 16, 8, 4)],
-  ['64x128x16', workgroupTile(64, 128, 16, 8, 4)],
-  ['128x64x16', workgroupTile(128, 64, 16, 8, 4)],
-  ['128x128x8', workgroupTile(128, 128, 8, 8, 8)],
-  ['8x8', registerTile(8, 8, 16)],
-  ['4x16', registerTile(4, 16, 16)],
-]);
+const registerTile = (rows: number, columns: number, shared?: 'a' | 'b'): RegisterTile => ({
+  kind: 'register',
+  name: `${rows}x${columns}${shared === undefined ? '' : ` ${shared} shared`}`,
+  rows,
+  columns,
+  ...(shared === undefined ? {} : { shared }),
+});
 
-export const tileNames: readonly string[] = [...tiles.keys()];
+/**
+ * For GPUs. The sizes are those that others found by sweeping: 32x32 with 4x4 (tfjs, ONNX Runtime, ggml on four makers' GPUs),
+ * 64x64x16, 64x128x16 and 128x128x8 (torchlette on V100 and A100). 8-wide ones are for products with few rows or columns.
+ */
+export const workgroupTiles: readonly WorkgroupTile[] = [
+  workgroupTile(64, 64, 16, 4, 4),
+  workgroupTile(32, 32, 16, 4, 4),
+  workgroupTile(64, 64, 16, 8, 4),
+  workgroupTile(64, 128, 16, 8, 4),
+  workgroupTile(128, 64, 16, 8, 4),
+  workgroupTile(128, 128, 8, 8, 8),
+  workgroupTile(8, 128, 16, 4, 4),
+  workgroupTile(128, 8, 16, 4, 4),
+];
+
+/** For adapters that imitate a GPU. */
+export const registerTiles: readonly RegisterTile[] = [
+  registerTile(16, 8, 'a'),
+  registerTile(8, 16, 'b'),
+  registerTile(16, 4, 'a'),
+  registerTile(4, 16, 'b'),
+  registerTile(4, 8, 'a'),
+  registerTile(8, 4, 'b'),
+  registerTile(8, 8),
+  registerTile(4, 4),
+];
 
 export function tileOf(name: string): Tile {
-  const tile = tiles.get(name);
+  const tiles = [...workgroupTiles, ...registerTiles];
+  const tile = tiles.find((one) => one.name === name);
   if (tile === undefined) {
-    throw new DmpoError(
-      'BAD_OPTION',
-      `There is no GEMM tile ${name}.`,
-      `Take one of ${tileNames.join(', ')}.`,
-    );
+    const names = tiles.map((one) => one.name);
+    throw new DmpoError('BAD_OPTION', `There is no GEMM tile '${name}'.`, `Take one of ${names.join(', ')}.`);
   }
   return tile;
 }
 
-export function chooseTile(_gemm: Gemm, target: Target): Tile {
-  return tileOf(target.adapterClass === 'software' ? '8x8' : '32x32x16');
+/** Whether programs for the target may consist of such tiles, and the GEMM's operands suit them. */
+export function isPossible(tile: Tile, gemm: Gemm, target: Target): boolean {
+  if (tile.kind === 'workgroup') {
+    const invocations = (tile.rows / tile.microRows) * (tile.columns / tile.microColumns);
+    return invocations <= target.invocations && workgroupBytes(tile) <= target.workgroupBytes;
+  }
+  const canShare = (operand: Operand, rows: number) => rows % (LANES * rowWidth(operand)) === 0;
+  if (tile.shared === undefined) return true;
+  if (target.subgroupSize !== LANES) return false;
+  return tile.shared === 'a' ? canShare(gemm.a, tile.rows) : canShare(gemm.b, tile.columns);
 }
 
-/** Steps of the inner dimension between two decisions: what is staged at once, or what a vector along inner gives. */
-export function tileDepth(gemm: Gemm, tile: Tile): number {
-  if (tile.kind === 'register') return Math.max(innerWidth(gemm.a), innerWidth(gemm.b));
-  return Math.min(tile.depth, Math.max(4, Math.ceil(gemm.inner / 4) * 4));
-}
+/** Floats from one step of a staged slab to the next: a few more than its rows, so that scattered stores meet fewer bank conflicts. */
+export const slabStride = (rows: number): number => rows + 4;
 
-/** Tiles of one product. */
-export function tileCount({ rows, columns }: Gemm, tile: Tile): number {
-  return Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns);
+function workgroupBytes({ rows, columns, depth }: WorkgroupTile): number {
+  return 4 * depth * (slabStride(rows) + slabStride(columns));
 }

@@ -7,10 +7,12 @@ import type { Gemm } from './gemm.js';
 import { innerWidth, type Operand, rowWidth } from './operand.js';
 import { sumLoops } from './split.js';
 import { storePartials, storeResult } from './store.js';
-import { tileDepth, type WorkgroupTile } from './tiles.js';
+import { slabStride, type WorkgroupTile } from './tiles.js';
 
-/** Floats between the steps of a staged slab beyond its rows, so that scattered stores meet fewer bank conflicts. */
-const PADDING = 4;
+/** Steps of inner in a slab: the tile's, or as few as there are. */
+export function slabDepth({ inner }: Gemm, tile: WorkgroupTile): number {
+  return Math.min(tile.depth, Math.max(4, Math.ceil(inner / 4) * 4));
+}
 
 export function workgroupTileDispatch(
   gemm: Gemm,
@@ -20,18 +22,18 @@ export function workgroupTileDispatch(
   target: Target,
 ): Dispatch {
   const { a, b } = gemm;
-  const depth = tileDepth(gemm, tile);
+  const depth = slabDepth(gemm, tile);
   const invocationColumns = tile.columns / tile.microColumns;
   const invocationRows = tile.rows / tile.microRows;
   const invocations = invocationColumns * invocationRows;
   const tileRows = Math.ceil(gemm.rows / tile.rows);
   const tileColumns = Math.ceil(gemm.columns / tile.columns);
-  const count = tileRows * tileColumns * gemm.batch * splits;
+  const count = tileRows * tileColumns * gemm.batch;
   const grid = linearGrid(count, target);
-  const [gridColumns, gridRows] = grid.workgroups;
+  const [x, y] = grid.workgroups;
   const covered = { rows: tileRows * tile.rows, columns: tileColumns * tile.columns };
   const store = splits === 1 ? storeResult(gemm, covered) : storePartials(gemm, scratch, covered);
-  const loops = sumLoops(gemm, tile, splits);
+  const loops = sumLoops(gemm, depth, splits);
   const stageA = stagedOperand(a, tile.rows, depth, gemm.inner, invocations, 'first_row', gemm.rows);
   const stageB = stagedOperand(b, tile.columns, depth, gemm.inner, invocations, 'first_column', gemm.columns);
   const rowOf = (i: number) => microOffset(i, invocationRows);
@@ -40,10 +42,10 @@ export function workgroupTileDispatch(
     range(tile.microColumns / 4).map((j) => ({ i, j, name: `sum${i}_${j}` })),
   );
   return {
-    label: `${gemm.label} ${tile.rows}x${tile.columns}x${depth}${splits === 1 ? '' : ` split ${splits}`}`,
+    label: `${gemm.label} ${tile.name}${splits === 1 ? '' : ` split ${splits}`}`,
     buffers: [...a.buffers, ...b.buffers, ...store.buffers],
     scalars: store.scalars,
-    workgroups: grid.workgroups,
+    workgroups: [x, y, splits],
     code: wgsl`
       ${a.code}
       ${b.code}
@@ -54,11 +56,11 @@ export function workgroupTileDispatch(
       @compute @workgroup_size(${invocations})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
         let index = ${grid.index};
-        ${gridColumns * gridRows > count ? `if (index >= ${count}u) { return; }` : ''}
+        ${x * y > count ? `if (index >= ${count}u) { return; }` : ''}
         let first_column = index % ${tileColumns}u * ${tile.columns}u;
         let first_row = index / ${tileColumns}u % ${tileRows}u * ${tile.rows}u;
-        let batch = index / ${tileColumns * tileRows}u % ${gemm.batch}u;
-        let split = index / ${tileColumns * tileRows * gemm.batch}u;
+        let batch = index / ${tileColumns * tileRows}u;
+        let split = group.z;
         let micro_column = local % ${invocationColumns}u * 4u;
         let micro_row = local / ${invocationColumns}u * 4u;
         ${stageA.rows}
@@ -70,7 +72,7 @@ export function workgroupTileDispatch(
           ${stageA.bases}
           ${stageB.bases}
           ${loops.range}
-          ${loops.slab}
+          for (var slab = ${loops.begin}; slab < ${loops.end}; slab++) {
             // Load: each invocation moves its share of both slabs to workgroup memory.
             ${stageA.loads}
             ${stageB.loads}
@@ -130,7 +132,7 @@ function stagedOperand(
   const rowLoads = rows / perRow;
   const stepLoads = depth / perStep;
   const loads = rowLoads * stepLoads;
-  const stride = rows + PADDING;
+  const stride = slabStride(rows);
   const shares = range(Math.ceil(loads / invocations)).map((share) => {
     const index = share === 0 ? 'local' : `(local + ${share * invocations}u)`;
     const [rowLoad, stepLoad] =
@@ -158,7 +160,10 @@ function stagedOperand(
       const load =
         conditions.length === 0
           ? [`let ${name}_loaded${share} = ${value};`]
-          : [`var ${name}_loaded${share} = ${zero};`, `if (${conditions.join()}) { ${name}_loaded${share} = ${value}; }`];
+          : [
+              `var ${name}_loaded${share} = ${zero};`,
+              `if (${conditions.join()}) { ${name}_loaded${share} = ${value}; }`,
+            ];
       const stores =
         width === 1
           ? [`${name}_slab[${name}_to${share}] = ${name}_loaded${share};`]
