@@ -19,7 +19,7 @@ export function filterGradGemm(g: Conv2dGeometry, epilogue: EpilogueCode): Gemm 
     a: outputChannels('dy', { input: 1 }, g),
     b: tapPixels('x', { input: 0 }, g),
     epilogue,
-    output: 0,
+    output: { output: 0 },
   };
 }
 

@@ -81,7 +81,7 @@ function product(label: string, epilogue: EpilogueCode, { rows, columns, inner, 
     a: operand('a', a, rows),
     b: operand('b', b, columns),
     epilogue,
-    output: 0,
+    output: { output: 0 },
   };
 }
 

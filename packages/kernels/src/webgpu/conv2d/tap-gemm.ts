@@ -28,7 +28,7 @@ export function tapGemm(label: string, sum: TapSum, filter: FilterStrides, epilo
     a: sourcePixels('x', { input: 0 }, sum),
     b: filterOperand('w', { input: 1 }, sum, filter),
     epilogue,
-    output: 0,
+    output: { output: 0 },
     ...(isContiguous ? {} : { outputRow: resultRow(sum) }),
   };
 }

@@ -96,11 +96,11 @@ export function inputGradTaps(g: Conv2dGeometry): TapSum[] {
   return [...sums.values()];
 }
 
-function inputImage(g: Conv2dGeometry): Image {
+export function inputImage(g: Conv2dGeometry): Image {
   return { height: g.inHeight, width: g.inWidth, channels: g.inChannels };
 }
 
-function outputImage(g: Conv2dGeometry): Image {
+export function outputImage(g: Conv2dGeometry): Image {
   return { height: g.outHeight, width: g.outWidth, channels: g.outChannels };
 }
 
