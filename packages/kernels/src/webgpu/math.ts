@@ -77,29 +77,28 @@ export const mathFunctions = [
     fn dmpo_from_uint(x: U) -> F { return F(x >> U(16)) * 65536.0 + F(x & U(65535)); }
   `,
 
-  // x = n ln 2 + r, |r| <= ln 2 / 2.
+  // x = n ln 2 + r, |r| <= ln 2 / 2. n is also the low bits of a sum with 1.5 * 2^23. Results below 2^-126 are zero.
   wgsl`
     fn dmpo_exp(x: F) -> F {
-      let clamped = clamp(x, F(-104.0), F(89.0));
-      let scaled = clamped * 1.44269504088896341;
+      let scaled = x * 1.44269504088896341;
       let n = round(scaled);
-      let r = (clamped - n * 0.693359375) + n * 2.1219444e-4;
-      return select(dmpo_exp_scaled(r, I(n)), x, dmpo_is_nan(x));
+      let r = (x - n * 0.693359375) + n * 2.1219444e-4;
+      let exponent = bitcast<U>(scaled + 12582912.0) << U(23);
+      let value = bitcast<F>(bitcast<U>(dmpo_exp_near_zero(r)) + exponent);
+      let above = select(value, dmpo_float(U(0x7f800000)), x > F(88.7228317));
+      let limited = select(above, F(), x < F(-87.3365402));
+      return select(limited, x, dmpo_is_nan(x));
     }
   `,
-  // 2^n e^r, e^r by the polynomial of Cephes' expf. 2^n is two factors, for n spans -151 to 130.
+  // e^r for |r| <= ln 2 / 2, by the polynomial of Cephes' expf.
   wgsl`
-    fn dmpo_exp_scaled(r: F, n: I) -> F {
+    fn dmpo_exp_near_zero(r: F) -> F {
       var p = r * 1.98756915e-4 + 1.3981999507e-3;
       p = p * r + 8.3334519073e-3;
       p = p * r + 4.1665795894e-2;
       p = p * r + 1.6666665459e-1;
       p = p * r + 5.0000001201e-1;
-      p = p * (r * r) + r + 1.0;
-      let half = n >> U(1);
-      let first = bitcast<F>((half + 127) << U(23));
-      let second = bitcast<F>((n - half + 127) << U(23));
-      return p * first * second;
+      return p * (r * r) + r + 1.0;
     }
   `,
 
@@ -281,15 +280,17 @@ export const mathFunctions = [
       let b_high = dmpo_high(b_finite);
       let y_high = b_high * log_high;
       let y_low = (b_finite - b_high) * log_high + b_finite * log_low;
-      let n = round(clamp(y_high + y_low, F(-151.0), F(130.0)));
-      let rest = clamp((y_high - n) + y_low, F(-1.0), F(1.0)) * 0.6931471806;
-      let magnitude = dmpo_exp_scaled(rest, I(n));
+      let y = y_high + y_low;
+      let n = round(clamp(y, F(-150.0), F(150.0)));
+      let rest = ((y_high - n) + y_low) * 0.6931471806;
+      let power = bitcast<F>(bitcast<U>(dmpo_exp_near_zero(rest)) + (bitcast<U>(I(n)) << U(23)));
+      let infinity = dmpo_float(U(0x7f800000));
+      let magnitude = select(select(power, infinity, y >= F(128.0)), F(), y < F(-126.0));
 
       let is_whole = (floor(b_finite) == b_finite);
       let is_odd = is_whole & (abs(b) < F(16777216.0)) & ((I(b_finite) & I(1)) == I(1));
       let is_negative = (bitcast<U>(a) >> U(31)) == U(1);
       let grows = (base > F(1.0)) == (b > F());
-      let infinity = dmpo_float(U(0x7f800000));
       let is_zero = bitcast<U>(base) == U();
       let is_infinite = bitcast<U>(base) == U(0x7f800000);
       let limited = select(magnitude, select(F(), infinity, grows), is_zero | is_infinite);
