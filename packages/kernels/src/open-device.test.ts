@@ -1,7 +1,11 @@
 // Opening devices by name.
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { nodeHost } from './cpu/workers.node.js';
 import type { DeviceName } from './device.js';
 import { openDevice } from './index.js';
+import { openNamedDevice } from './open-device.js';
+import type { GpuHost } from './webgpu/host/gpu.js';
+import { nodeGpu } from './webgpu/host/gpu.node.js';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -19,24 +23,61 @@ describe('openDevice', () => {
     expect(await nameOf('reference')).toBe('reference');
   });
 
-  it("takes the cpu for 'auto', unless DMPO_DEVICE names another", async () => {
-    vi.stubEnv('DMPO_DEVICE', '');
-    expect(await nameOf('auto')).toBe('cpu');
-    expect(await nameOf()).toBe('cpu');
+  it("takes a GPU for 'auto' where there is one and WebGPU works, otherwise the cpu", async () => {
+    const take = async (gpu: GpuHost) => {
+      const device = await openNamedDevice({ cpu: nodeHost, gpu }, 'auto', { threads: 1 });
+      await device.close();
+      return device.name;
+    };
+    const refuse = async () => {
+      throw new Error('WebGPU is broken');
+    };
+    expect(await take(withAdapter({ vendor: 'nvidia' }))).toBe('webgpu');
+    expect(await take(withAdapter({ vendor: 'google', architecture: 'swiftshader' }))).toBe('cpu');
+    expect(await take(withAdapter(null))).toBe('cpu');
+    expect(await take(withAdapter({ vendor: 'nvidia' }, refuse))).toBe('cpu');
+    expect(await take({ ...nodeGpu, open: refuse })).toBe('cpu');
+  });
+
+  it("takes for 'auto' what DMPO_DEVICE names", async () => {
     vi.stubEnv('DMPO_DEVICE', 'reference');
     expect(await nameOf('auto')).toBe('reference');
+    expect(await nameOf()).toBe('reference');
     expect(await nameOf('cpu')).toBe('cpu');
+    vi.stubEnv('DMPO_DEVICE', '');
+    expect(['webgpu', 'cpu']).toContain(await nameOf('auto'));
   });
 
   it('says which devices there are when it has none of the name', async () => {
-    await expect(openDevice('webgpu')).rejects.toMatchObject({
-      code: 'DEVICE_UNAVAILABLE',
-      message: expect.stringContaining("'cpu'"),
-    });
     vi.stubEnv('DMPO_DEVICE', 'abacus');
     await expect(openDevice('auto')).rejects.toMatchObject({
       code: 'DEVICE_UNAVAILABLE',
       problem: expect.stringContaining('abacus'),
+      fix: expect.stringContaining("'webgpu', 'cpu'"),
     });
   });
 });
+
+/** This machine's WebGPU, whose adapter calls itself something else; null for none. */
+function withAdapter(
+  named: Partial<GPUAdapterInfo> | null,
+  requestDevice?: () => Promise<GPUDevice>,
+): GpuHost {
+  const open = async () => {
+    const gpu = await nodeGpu.open();
+    const adapter = await gpu.requestAdapter();
+    if (adapter === null) throw new Error('There is no adapter.');
+    const { features, limits } = adapter;
+    const info = { vendor: '', architecture: '', device: '', description: '', ...named };
+    const renamed = {
+      ...{ features, limits, info },
+      requestDevice:
+        requestDevice ?? ((descriptor: GPUDeviceDescriptor) => adapter.requestDevice(descriptor)),
+    };
+    return {
+      wgslLanguageFeatures: gpu.wgslLanguageFeatures,
+      requestAdapter: async () => (named === null ? null : renamed),
+    } as unknown as GPU;
+  };
+  return { ...nodeGpu, open };
+}

@@ -13,8 +13,8 @@ export type Explain = (filter: GPUErrorFilter, message: string) => DmpoError | P
 export class FailureMonitor {
   readonly #gpu: GPUDevice;
   readonly #waiting = new Set<(error: DmpoError) => void>();
-  /** Error scopes that are closed and have not reported yet. */
-  readonly #scopes = new Set<Promise<void>>();
+  /** Resolves when all error scopes that are closed have reported, one after the other: what came first is the cause of the rest. */
+  #reported: Promise<void> = Promise.resolve();
   #failure: DmpoError | undefined;
   readonly #onUncapturedError = ({ error }: GPUUncapturedErrorEvent) => {
     const filter = error.constructor.name === 'GPUOutOfMemoryError' ? 'out-of-memory' : 'internal';
@@ -52,18 +52,19 @@ export class FailureMonitor {
   /** What `work` resolves to once all that was watched before has been found to be well; rejects as soon as the device fails. */
   async guard<Result>(work: Promise<Result>): Promise<Result> {
     this.check();
-    const scopes = [...this.#scopes];
+    const reported = this.#reported;
     let stopWaiting = (): unknown => undefined;
     const failure = new Promise<never>((_, reject) => {
       this.#waiting.add(reject);
       stopWaiting = () => this.#waiting.delete(reject);
     });
     try {
-      const [result] = await Promise.race([Promise.all([work, ...scopes] as const), failure]);
+      const [result] = await Promise.race([Promise.all([work, reported]), failure]);
       this.check();
       return result;
     } catch (cause) {
-      throw this.#failure ?? gpuFailure('a result was read', 'internal', String(cause));
+      if (cause instanceof DmpoError) throw cause;
+      throw this.#failure ?? gpuFailure('it was waited for', 'internal', String(cause));
     } finally {
       stopWaiting();
     }
@@ -76,15 +77,14 @@ export class FailureMonitor {
   }
 
   #await(filter: GPUErrorFilter, scope: Promise<GPUError | null>, explain: Explain): void {
+    const before = this.#reported;
     const report = async () => {
-      const error = await scope;
+      // A lost device may refuse to report: `lost` tells.
+      const error = await scope.catch(() => null);
+      await before;
       if (error !== null) this.fail(await explain(filter, error.message));
     };
-    const done = report()
-      // A lost device may refuse to report: `lost` tells.
-      .catch(() => undefined)
-      .finally(() => this.#scopes.delete(done));
-    this.#scopes.add(done);
+    this.#reported = report();
   }
 }
 
