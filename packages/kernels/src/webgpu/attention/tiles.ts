@@ -14,12 +14,14 @@ export interface DirectTile {
 }
 
 /**
- * Measured on SwiftShader, where a vec4 load costs five vec4 multiply-adds: 8 rows are 1.4 times as fast as 4 and 2 times as fast as 1.
- * Written out is 1.5 times as fast as looped, but the compiler takes a second for 64 floats; beyond, more columns at once make up for the loop.
+ * Measured on SwiftShader, where a vec4 load costs five vec4 multiply-adds: 8 rows are 1.3 times as fast as 4, written out is 1.6 times
+ * as fast as looped. Both cost compile time, 0.3 s for 8 rows of 16 floats and 1 s for 64, so rows of more floats get less.
  */
 const DIRECT = [
-  { mostVectors: 16, rows: 8, columns: 2, unrolled: true },
-  { mostVectors: 64, rows: 4, columns: 16, unrolled: false },
+  { mostVectors: 4, rows: 8, columns: 2, unrolled: true },
+  { mostVectors: 16, rows: 4, columns: 2, unrolled: true },
+  { mostVectors: 32, rows: 4, columns: 8, unrolled: false },
+  { mostVectors: 64, rows: 2, columns: 8, unrolled: false },
 ] as const;
 
 const DIRECT_INVOCATIONS = 8;
@@ -61,14 +63,14 @@ interface GpuTiles {
 }
 
 /**
- * Not measured by us. 64 rows and up to 32 columns are what ONNX Runtime, torchlette and FlashAttention-2 settled on for head dims
- * near 64. The registers allow 64 floats of head dim in the forward pass (2 matrices) and 40 in the gradient (3 and 4), short of spilling on
- * NVIDIA and AMD (255 registers); Apple's and Intel's have about half of that before they lose occupancy.
+ * Not measured here. 64 rows and 16 columns are those of ONNX Runtime's and torchlette's kernels for head dims near 64. The registers leave an
+ * invocation 64 floats of head dim in the forward pass (2 matrices), and 40 and 32 in the gradient (3 and 4; meganeura has 32). Apple's and
+ * Intel's GPUs, with fewer registers for each invocation, get less.
  */
 const STAGED = {
-  discrete: { rows: 64, registers: 40, mostColumns: 32, step: 4 },
-  apple: { rows: 64, registers: 32, mostColumns: 32, step: 4 },
-  integrated: { rows: 64, registers: 20, mostColumns: 16, step: 2 },
+  discrete: { rows: 64, registers: 32, mostColumns: 16, step: 4 },
+  apple: { rows: 64, registers: 24, mostColumns: 16, step: 4 },
+  integrated: { rows: 64, registers: 16, mostColumns: 16, step: 2 },
 } as const satisfies Record<Exclude<AdapterClass, 'software'>, GpuTiles>;
 
 const BYTES_PER_VECTOR = 16;
