@@ -9,6 +9,8 @@ import { nodeGpu } from './webgpu/host/gpu.node.js';
 
 afterEach(() => {
   vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+  vi.doUnmock('gpu.js');
 });
 
 async function nameOf(name?: DeviceName): Promise<string> {
@@ -46,6 +48,20 @@ describe('openDevice', () => {
     expect(await nameOf('cpu')).toBe('cpu');
     vi.stubEnv('DMPO_DEVICE', '');
     expect(['webgpu', 'cpu']).toContain(await nameOf('auto'));
+  });
+
+  it("takes gpujs for 'auto' where the engine lacks what the cpu device needs", async () => {
+    vi.stubEnv('DMPO_DEVICE', '');
+    vi.spyOn(WebAssembly, 'validate').mockReturnValue(false);
+    expect(await nameOf('auto')).toBe('gpujs');
+    await expect(openDevice('cpu')).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE' });
+    vi.doMock('gpu.js', () => {
+      throw new Error('not installed');
+    });
+    await expect(openDevice('auto')).rejects.toMatchObject({
+      code: 'DEVICE_UNAVAILABLE',
+      problem: expect.stringContaining('SIMD'),
+    });
   });
 
   it('says which devices there are when it has none of the name', async () => {

@@ -19,17 +19,15 @@ export async function openNamedDevice(hosts: Hosts, name: string, options: Devic
   switch (name) {
     case 'auto':
       // A software GPU is slower than the cpu device.
-      return (await openRealGpu(hosts.gpu, options)) ?? openCpuDevice(hosts.cpu, options);
+      return (await openRealGpu(hosts.gpu, options)) ?? openCpuOrGpuJs(hosts.cpu, options);
     case 'cpu':
       return openCpuDevice(hosts.cpu, options);
     case 'reference':
       return new ReferenceDevice(options);
     case 'webgpu':
       return openWebGpuDevice(hosts.gpu, options);
-    case 'gpujs': {
-      const { openGpuJsDevice } = await import('./gpujs/gpujs-device.js');
-      return openGpuJsDevice(options);
-    }
+    case 'gpujs':
+      return openGpuJs(options);
     default:
       throw new DmpoError(
         'DEVICE_UNAVAILABLE',
@@ -37,4 +35,22 @@ export async function openNamedDevice(hosts: Hosts, name: string, options: Devic
         "Use 'auto', 'webgpu', 'cpu', 'gpujs' or 'reference'; DMPO_DEVICE must be one of these too.",
       );
   }
+}
+
+/** gpu.js, where it is installed, computes without the WebAssembly that the cpu device needs. */
+async function openCpuOrGpuJs(host: CpuHost, options: DeviceOptions): Promise<Device> {
+  try {
+    return await openCpuDevice(host, options);
+  } catch (error) {
+    if (!(error instanceof DmpoError) || error.code !== 'DEVICE_UNAVAILABLE') throw error;
+    return openGpuJs(options).catch(() => {
+      throw error;
+    });
+  }
+}
+
+/** A module of its own for bundlers, which most programs never load. */
+async function openGpuJs(options: DeviceOptions): Promise<Device> {
+  const { openGpuJsDevice } = await import('./gpujs/gpujs-device.js');
+  return openGpuJsDevice(options);
 }

@@ -5,14 +5,15 @@ import { checkKernel } from '../check-kernel.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, GpuJsMode, MemoryReport } from '../device.js';
 import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
-import { type Kernel, kernelInputElements, kernelKey, kernelOutputs, type OutputSpec } from '../kernel.js';
+import { type Kernel, kernelInputElements, kernelOutputs, type OutputSpec } from '../kernel.js';
+import { KernelMap } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
 import { type GpuJs, loadGpuJs } from './library.js';
 import { type ArrayLimit, arrayLimit, checkLimit, chooseMode } from './mode.js';
 import { type CompiledProgram, Compiler } from './program.js';
 
-/** Compiled kernels hold memory of their own, so that only the latest are kept: more than a training step has. */
-const MOST_PROGRAMS = 1024;
+/** Compiled kernels hold memory of their own, of which engines give out so many pieces. A training step has a few hundred. */
+const MOST_PROGRAMS = 2048;
 
 /**
  * Opens the device in `options.gpujsMode`, otherwise in the fastest mode that works here. Throws `DEVICE_UNAVAILABLE` if gpu.js
@@ -77,9 +78,10 @@ class GpuJsDevice implements Device {
   readonly #compiler: Compiler;
   readonly #poison: boolean;
   readonly #buffers = new LiveBuffers<GpuJsBuffer>();
-  /** Least recently used first. */
-  readonly #programs = new Map<string, LoadedProgram>();
+  readonly #programs = new KernelMap((kernel) => this.#load(kernel));
+  #programCount = 0;
   #isClosed = false;
+  #failure: DmpoError | undefined;
 
   constructor(library: GpuJs, mode: GpuJsMode, poison: boolean) {
     this.description = `gpu.js, ${descriptions[mode]}`;
@@ -90,7 +92,7 @@ class GpuJsDevice implements Device {
 
   /** Throws `BUFFER_TOO_LARGE` for more elements than OpenGL can count or hold in a texture. */
   allocate(byteLength: number): DeviceBuffer {
-    this.#checkOpen();
+    this.#checkUsable();
     const elements = Math.max(1, Math.ceil(byteLength / BYTES_PER_ELEMENT));
     checkLimit(this.#limit, elements, 'A buffer');
     const buffer = newBuffer(byteLength, elements);
@@ -119,9 +121,9 @@ class GpuJsDevice implements Device {
     kernels: readonly Kernel[],
     onProgress?: (done: number, total: number) => void,
   ): Promise<void> {
-    this.#checkOpen();
+    this.#checkUsable();
     kernels.forEach((kernel, done) => {
-      this.#program(kernel);
+      this.#programs.get(kernel, []);
       onProgress?.(done + 1, kernels.length);
     });
   }
@@ -132,19 +134,19 @@ class GpuJsDevice implements Device {
       const { kernel, scalars } = command;
       const inputs = command.inputs.map((buffer) => this.#own(buffer));
       const outputs = command.outputs.map((buffer) => this.#own(buffer));
-      const program = this.#program(kernel);
+      const program = this.#programs.get(kernel, []);
       const read = inputs.map((buffer, i) =>
         buffer.numbers(kernel.inputs[i]).subarray(0, Math.max(1, program.inputElements[i])),
       );
       // Only now, since an output may be the buffer of an input.
-      program.run(read, scalars).forEach((result, output) => {
+      this.#run(kernel, () => program.run(read, scalars)).forEach((result, output) => {
         outputs[output].numbers(program.outputs[output].dtype).set(result);
       });
     }
   }
 
   async finish(): Promise<void> {
-    this.#checkOpen();
+    this.#checkUsable();
   }
 
   memory(): MemoryReport {
@@ -156,6 +158,7 @@ class GpuJsDevice implements Device {
   trim(): void {
     for (const program of this.#programs.values()) program.destroy();
     this.#programs.clear();
+    this.#programCount = 0;
   }
 
   async close(): Promise<void> {
@@ -166,38 +169,57 @@ class GpuJsDevice implements Device {
     await this.#compiler.close();
   }
 
-  #program(kernel: Kernel): LoadedProgram {
-    const key = kernelKey(kernel);
-    let program = this.#programs.get(key);
-    if (program === undefined) {
-      checkKernel(kernel);
-      program = {
-        ...this.#compiler.compile(kernel),
-        inputElements: kernelInputElements(kernel),
-        outputs: kernelOutputs(kernel),
-      };
-    }
-    this.#programs.delete(key);
-    this.#programs.set(key, program);
-    if (this.#programs.size > MOST_PROGRAMS) this.#forgetOldest();
-    return program;
+  #load(kernel: Kernel): LoadedProgram {
+    checkKernel(kernel);
+    if (this.#programCount === MOST_PROGRAMS) this.trim();
+    this.#programCount++;
+    return {
+      ...this.#compiler.compile(kernel),
+      inputElements: kernelInputElements(kernel),
+      outputs: kernelOutputs(kernel),
+    };
   }
 
-  #forgetOldest(): void {
-    for (const [key, program] of this.#programs) {
-      program.destroy();
-      this.#programs.delete(key);
-      return;
+  /** What `compute` gives. Its failure is final: what buffers hold from then on is not what was asked for. */
+  #run<Result>(kernel: Kernel, compute: () => Result): Result {
+    try {
+      const result = compute();
+      // OpenGL goes on without its context, and computes zeros.
+      if (!this.#compiler.isContextLost()) return result;
+      this.#failure = contextLost();
+    } catch (cause) {
+      this.#failure = this.#compiler.isContextLost() ? contextLost(cause) : failed(kernel, cause);
     }
+    throw this.#failure;
   }
 
-  #checkOpen(): void {
-    if (!this.#isClosed) return;
-    throw new DmpoError('DEVICE_CLOSED', 'The gpujs device is closed.', 'Open a device and use that one.');
+  #checkUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#isClosed) {
+      throw new DmpoError('DEVICE_CLOSED', 'The gpujs device is closed.', 'Open a device and use that one.');
+    }
   }
 
   #own(buffer: DeviceBuffer, elements = 0): GpuJsBuffer {
-    this.#checkOpen();
+    this.#checkUsable();
     return this.#buffers.get(buffer, elements);
   }
+}
+
+function contextLost(cause?: unknown): DmpoError {
+  return new DmpoError(
+    'DEVICE_LOST',
+    'The browser took the OpenGL context away: the graphics card was reset, or too many pages use it.',
+    "Open a device again, with gpujsMode: 'webasm' if this happens often.",
+    { cause },
+  );
+}
+
+function failed({ kind }: Kernel, cause: unknown): DmpoError {
+  return new DmpoError(
+    'DEVICE_FAILED',
+    `gpu.js failed in a ${kind} kernel: ${cause instanceof Error ? cause.message : cause}.`,
+    'Open a device again and use smaller batches, in case that memory ran out.',
+    { cause },
+  );
 }

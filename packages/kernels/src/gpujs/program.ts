@@ -1,7 +1,6 @@
 /** Turns a kernel into functions compiled by gpu.js, one per pass of its portable program. */
 
 import type { GpuJsMode } from '../device.js';
-import { DmpoError } from '../errors.js';
 import type { Expression } from '../expression.js';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import type { PointwiseOp } from '../pointwise.js';
@@ -74,6 +73,10 @@ export class Compiler {
     };
   }
 
+  isContextLost(): boolean {
+    return this.#shared?.context?.isContextLost() ?? false;
+  }
+
   async close(): Promise<void> {
     await this.#shared?.destroy();
   }
@@ -86,11 +89,7 @@ export class Compiler {
       run(values) {
         const result = compute(...values);
         if (result instanceof Float64Array) return result;
-        throw new DmpoError(
-          'DEVICE_FAILED',
-          'This version of gpu.js cannot be made to return float64.',
-          'Run `npm install gpu.js@2.24.1`.',
-        );
+        throw new TypeError('this version of gpu.js returns no float64; install gpu.js 2.24.1');
       },
       destroy: () => kernel.destroy(),
     };
