@@ -1,10 +1,9 @@
 /** What a matmul or convolution does to each result before it is stored. */
 
 import type { DType } from '../dtype.js';
-import type { Expression } from '../expression.js';
 import type { Epilogue } from '../kernel.js';
 import { elementCount } from '../view.js';
-import { expressionText, vectorInputs } from './expression.js';
+import { expressionBuffers, expressionText, loadedInputs, vectorInputs } from './expression.js';
 import { withFunctions } from './functions.js';
 import type { BufferUse } from './program.js';
 import { scalarType, wgsl, wgslType } from './wgsl.js';
@@ -58,24 +57,6 @@ export function epilogueCode(kernel: {
       }
     `);
   }
-  const buffers = expressionBuffers(kernel.inputs, expression, vectors);
+  const buffers = expressionBuffers(kernel.inputs, loadedInputs(expression, [result]), vectors);
   return { code: withFunctions(functions.join('\n')), buffers, scalars: kernel.scalars, dtype };
-}
-
-/** The buffers `e<n>` of the inputs that an expression loads, of which `vectors` hold vectors of four. */
-export function expressionBuffers(
-  inputs: readonly DType[],
-  { instructions }: Expression,
-  vectors: ReadonlySet<number>,
-): BufferUse[] {
-  const loaded = new Set(instructions.flatMap((one) => (one.op === 'load' ? [one.input] : [])));
-  return [...loaded]
-    .sort((left, right) => left - right)
-    .map((input) => ({
-      name: `e${input}`,
-      place: { input },
-      dtype: inputs[input],
-      width: vectors.has(input) ? 4 : 1,
-      access: 'read',
-    }));
 }

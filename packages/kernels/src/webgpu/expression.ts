@@ -5,6 +5,7 @@ import type { Expression, Instruction } from '../expression.js';
 import { elementCount, type View } from '../view.js';
 import { type Dimension, isWhole, mergeDimensions } from '../view-layout.js';
 import { operationText } from './operations.js';
+import type { BufferUse } from './program.js';
 import { type Width, wgslType } from './wgsl.js';
 
 /** How the shader walks the index space of an expression. */
@@ -41,15 +42,31 @@ export function expressionText(
   positions: readonly number[],
   walk: Walk,
 ): ExpressionText {
-  const { instructions } = expression;
-  const needed = new Set(positions);
-  for (let position = instructions.length - 1; position >= 0; position--) {
-    const instruction = instructions[position];
-    if (needed.has(position) && 'args' in instruction) for (const arg of instruction.args) needed.add(arg);
-  }
-  const writer = new Writer(instructions, walk);
-  for (const position of [...needed].sort((left, right) => left - right)) writer.write(position);
+  const writer = new Writer(expression.instructions, walk);
+  for (const position of neededPositions(expression, positions)) writer.write(position);
   return { values: positions.map((position) => writer.value(position)), lines: writer.lines };
+}
+
+/** The inputs that the instructions at `positions` depend on, ascending. */
+export function loadedInputs(expression: Expression, positions: readonly number[]): number[] {
+  const needed = neededPositions(expression, positions).map((position) => expression.instructions[position]);
+  const inputs = new Set(needed.flatMap((one) => (one.op === 'load' ? [one.input] : [])));
+  return [...inputs].sort((left, right) => left - right);
+}
+
+/** The buffers `e<n>` of inputs that an expression loads, of which `vectors` hold vectors of four. */
+export function expressionBuffers(
+  dtypes: readonly DType[],
+  inputs: readonly number[],
+  vectors: ReadonlySet<number>,
+): BufferUse[] {
+  return inputs.map((input) => ({
+    name: `e${input}`,
+    place: { input },
+    dtype: dtypes[input],
+    width: vectors.has(input) ? 4 : 1,
+    access: 'read',
+  }));
 }
 
 /** Inputs of which every load reads four neighbours in memory for four neighbours of the last variable. */
@@ -59,12 +76,30 @@ export function vectorInputs(expression: Expression, walk: Omit<Walk, 'width' | 
   return new Set(loads.map(({ input }) => input).filter((input) => !scalar.includes(input)));
 }
 
-/** Whether no load has to gather its four elements one by one. */
-export function loadsVectors(expression: Expression, walk: Omit<Walk, 'width' | 'vectors'>): boolean {
+/** Whether no load of these inputs has to gather its four elements one by one. */
+export function loadsVectors(
+  expression: Expression,
+  inputs: readonly number[],
+  walk: Omit<Walk, 'width' | 'vectors'>,
+): boolean {
   const vectors = vectorInputs(expression, walk);
   return expression.instructions.every(
-    (one) => one.op !== 'load' || vectors.has(one.input) || loadShape(one.view, walk) === 'same',
+    (one) =>
+      one.op !== 'load' ||
+      !inputs.includes(one.input) ||
+      vectors.has(one.input) ||
+      loadShape(one.view, walk) === 'same',
   );
+}
+
+/** The instructions at `positions` and all that they depend on, ascending. */
+function neededPositions({ instructions }: Expression, positions: readonly number[]): number[] {
+  const needed = new Set(positions);
+  for (let position = instructions.length - 1; position >= 0; position--) {
+    const instruction = instructions[position];
+    if (needed.has(position) && 'args' in instruction) for (const arg of instruction.args) needed.add(arg);
+  }
+  return [...needed].sort((left, right) => left - right);
 }
 
 /** One coordinate's part of an address: the coordinate is `variable / divisor % size`. */
@@ -252,7 +287,8 @@ class Writer {
 /** A constant by its bits where WGSL has no literal for it. */
 export function constantText(value: number, dtype: DType): string {
   switch (dtype) {
-    case 'float32': {
+    case 'float32':
+    case 'float16': {
       const float = Math.fround(value);
       if (Number.isFinite(float) && !Object.is(float, -0)) return `f32(${float})`;
       const [bits] = new Uint32Array(Float32Array.of(float).buffer);

@@ -8,10 +8,16 @@ import type { Expression } from '../expression.js';
 import type { ReduceKernel } from '../kernel.js';
 import { orderReduction, type ReduceOrder } from '../reduce-order.js';
 import { contiguousStrides } from '../view.js';
-import { expressionBuffers } from './epilogue.js';
-import { expressionText, loadsVectors, type Variable, vectorInputs } from './expression.js';
+import {
+  expressionBuffers,
+  expressionText,
+  loadedInputs,
+  loadsVectors,
+  type Variable,
+  vectorInputs,
+} from './expression.js';
 import { withFunctions } from './functions.js';
-import { type BufferUse, type Dispatch, linearGrid, type Place, type Program } from './program.js';
+import { type Dispatch, linearGrid, type Place, type Program } from './program.js';
 import type { AdapterClass, Target } from './target.js';
 import { type Width, wgsl, wgslType } from './wgsl.js';
 import { joinLanes } from './workgroup-join.js';
@@ -42,35 +48,53 @@ export function reduceProgram(kernel: ReduceKernel, target: Target): Program {
   const order = orderReduction(kernel);
   const { outer, rows, inner, expression } = order;
   const { dtype } = expression.instructions[expression.results[0]];
-  // The sum of truth values is their disjunction.
-  const maximises = kernel.reduction === 'max' || dtype === 'bool';
-  const divisor = kernel.reduction === 'mean' ? rows : undefined;
+  const reduction: Reduction = {
+    dtype,
+    // The sum of truth values is their disjunction.
+    maximises: kernel.reduction === 'max' || dtype === 'bool',
+    divisor: kernel.reduction === 'mean' ? rows : undefined,
+  };
+  const { inputs, scalars } = kernel;
   const plan = planReduction(order, target);
-  const whole: Pass = { order, plan, inputs: kernel.inputs, scalars: kernel.scalars, dtype, maximises };
-  if (plan.slices === 1) {
-    return {
-      scratch: [],
-      dispatches: [reduceDispatch({ ...whole, divisor, output: { output: 0 } }, target)],
-    };
+  const { slices } = plan;
+  if (slices === 1) {
+    const pass: Pass = { order, plan, inputs, scalars, output: { output: 0 } };
+    return { scratch: [], dispatches: [reduceDispatch(reduction, pass, target)] };
   }
-  const partials = partialOrder(outer, plan.slices, inner, dtype);
-  const final: Pass = {
+  const partials = partialOrder(outer, slices, inner, dtype);
+  const first: Pass = { order, plan, inputs, scalars, output: { scratch: 0 } };
+  const second: Pass = {
     order: partials,
     plan: planReduction(partials, target, 1),
     inputs: [dtype],
-    source: { scratch: 0 },
     scalars: [],
-    dtype,
-    maximises,
-    divisor,
+    source: { scratch: 0 },
+    output: { output: 0 },
   };
   return {
-    scratch: [outer * plan.slices * inner],
+    scratch: [outer * slices * inner],
     dispatches: [
-      reduceDispatch({ ...whole, output: { scratch: 0 } }, target),
-      reduceDispatch({ ...final, output: { output: 0 } }, target),
+      reduceDispatch({ ...reduction, divisor: undefined }, first, target),
+      reduceDispatch(reduction, second, target),
     ],
   };
+}
+
+interface Reduction {
+  readonly dtype: DType;
+  readonly maximises: boolean;
+  /** What the total is divided by, if anything. */
+  readonly divisor: number | undefined;
+}
+
+interface Pass {
+  readonly order: ReduceOrder;
+  readonly plan: Plan;
+  readonly inputs: readonly DType[];
+  readonly scalars: readonly DType[];
+  /** Where the inputs lie, if not among the kernel's. */
+  readonly source?: Place;
+  readonly output: Place;
 }
 
 interface Plan {
@@ -82,20 +106,6 @@ interface Plan {
   readonly lanes: number;
   readonly slices: number;
   readonly sliceRows: number;
-}
-
-interface Pass {
-  readonly order: ReduceOrder;
-  readonly plan: Plan;
-  readonly inputs: readonly DType[];
-  readonly scalars: readonly DType[];
-  /** Where input 0 lies, if not among the kernel's inputs. */
-  readonly source?: Place;
-  readonly output?: Place;
-  readonly dtype: DType;
-  readonly maximises: boolean;
-  /** What the total is divided by. */
-  readonly divisor?: number;
 }
 
 function planReduction(order: ReduceOrder, target: Target, mostSlices = Number.POSITIVE_INFINITY): Plan {
@@ -115,7 +125,11 @@ function planReduction(order: ReduceOrder, target: Target, mostSlices = Number.P
         { name: 'inner', dimensions: innerDimensions },
       ];
   const vectorised = isContiguous ? rows : inner;
-  const width: Width = vectorised % 4 === 0 && loadsVectors(expression, { shape, variables }) ? 4 : 1;
+  const width: Width =
+    vectorised % 4 === 0 &&
+    loadsVectors(expression, loadedInputs(expression, expression.results), { shape, variables })
+      ? 4
+      : 1;
   const steps = isContiguous ? rows / width : rows;
   const results = isContiguous ? outer : (outer * inner) / width;
 
@@ -141,67 +155,44 @@ function partialOrder(outer: number, slices: number, inner: number, dtype: DType
   return { shape, expression, dimensions: [1, 1, 1], outer, rows: slices, inner };
 }
 
-function reduceDispatch(pass: Pass, target: Target): Dispatch {
-  const { order, plan, inputs, source, dtype, maximises, divisor } = pass;
+function reduceDispatch(reduction: Reduction, pass: Pass, target: Target): Dispatch {
+  const { order, plan, inputs, source } = pass;
   const { shape, outer, rows, inner, expression } = order;
   const { width, isContiguous, variables, workgroup, lanes, slices, sliceRows } = plan;
+  const { dtype } = reduction;
   const innerWidth = isContiguous ? 1 : width;
   const rowWidth = isContiguous ? width : 1;
   const results = (outer * inner) / innerWidth;
   const perGroup = workgroup / lanes;
-  const tiles = Math.ceil(results / perGroup);
-  const grid = linearGrid(tiles * slices, target);
+  const grid = linearGrid(Math.ceil((results * slices) / perGroup), target);
+
+  const loaded = loadedInputs(expression, expression.results);
   const vectors = width === 4 ? vectorInputs(expression, { shape, variables }) : new Set<number>();
-  const { lines, values } = expressionText(expression, expression.results, {
-    shape,
-    variables,
-    width,
-    vectors,
-  });
+  const walk = { shape, variables, width, vectors };
+  const { lines, values } = expressionText(expression, expression.results, walk);
   const type = wgslType(dtype, width);
-  const isFloat = dtype === 'float32';
-  const lowest = isFloat ? 'dmpo_float(0xff800000u)' : dtype === 'int32' ? 'i32(-0x7fffffff - 1)' : '0u';
-  const start = maximises ? `${type}(${lowest})` : `${type}()`;
-  const join = joinOf(maximises, isFloat);
-
-  // A maximum of floats sees a NaN by the largest magnitude of all bits.
-  const tracksNaN = maximises && isFloat;
-  const bits = wgslType('uint32', width);
-  const accumulate = maximises ? 'partial = max(partial, value);' : 'partial += value;';
-  const across = ['x', 'y', 'z', 'w'].map((lane) => `total.${lane}`);
-  const own =
-    isContiguous && width === 4 ? join(join(across[0], across[2]), join(across[1], across[3])) : 'total';
   const resultType = wgslType(dtype, innerWidth);
-  const quotient = divisor === undefined ? 'result' : meanText('result', divisor, innerWidth);
-
-  const output: BufferUse = {
-    name: 'y',
-    place: pass.output ?? { output: 0 },
-    dtype,
-    width: innerWidth,
-    access: 'write',
-  };
-  const buffers = expressionBuffers(inputs, expression, vectors).map((buffer) =>
+  const buffers = expressionBuffers(inputs, loaded, vectors).map((buffer) =>
     source === undefined ? buffer : { ...buffer, place: source },
   );
   return {
     label: `reduce ${outer}x${rows}x${inner}`,
-    buffers: [...buffers, output],
+    buffers: [...buffers, { name: 'y', place: pass.output, dtype, width: innerWidth, access: 'write' }],
     scalars: pass.scalars,
     workgroups: grid.workgroups,
     code: withFunctions(wgsl`
       const ROWS = ${rows}u;
       const INNER = ${inner / innerWidth}u;
       const RESULTS = ${results}u;
-      const TILES = ${tiles}u;
       const SLICES = ${slices}u;
       const SLICE_ROWS = ${sliceRows}u;
       const LANES = ${lanes}u;
+      const PER_GROUP = ${perGroup}u;
       const STEP = ${lanes * rowWidth}u;
       const BLOCK = ${BLOCK}u * STEP;
-      ${lanes > 1 ? [`var<workgroup> shared_results: array<${resultType}, ${workgroup}>;`] : []}
+      ${lanes > 1 ? `var<workgroup> shared_results: array<${resultType}, ${workgroup}>;` : ''}
 
-      fn join(a: ${resultType}, b: ${resultType}) -> ${resultType} { return ${joinOf(maximises, isFloat, innerWidth)('a', 'b')}; }
+      fn join(a: ${resultType}, b: ${resultType}) -> ${resultType} { return ${joinText(reduction, innerWidth, 'a', 'b')}; }
 
       fn load_row(outer: u32, row: u32, inner: u32) -> ${type} {
         ${lines}
@@ -210,48 +201,76 @@ function reduceDispatch(pass: Pass, target: Target): Dispatch {
 
       @compute @workgroup_size(${workgroup})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-        let tile = ${grid.index} % TILES;
-        let slice = ${grid.index} / TILES;
-        let lane = ${isContiguous ? 'local % LANES' : `local / ${perGroup}u`};
-        let position = tile * ${perGroup}u + ${isContiguous ? 'local / LANES' : `local % ${perGroup}u`};
-        let outer = position / INNER;
-        let inner = position % INNER;
-        let is_needed = position < RESULTS && slice < SLICES;
+        let lane = ${isContiguous ? 'local % LANES' : 'local / PER_GROUP'};
+        let task = ${grid.index} * PER_GROUP + ${isContiguous ? 'local / LANES' : 'local % PER_GROUP'};
+        let slice = task / RESULTS;
+        let outer = task % RESULTS / INNER;
+        let inner = task % INNER;
+        let is_needed = slice < SLICES;
         let begin = slice * SLICE_ROWS;
         let end = select(begin, min(begin + SLICE_ROWS, ROWS), is_needed);
+        let first = begin + lane * ${rowWidth}u;
 
-        var total = ${start};
-        ${tracksNaN ? [`var magnitude = ${bits}();`] : []}
-        for (var block = begin; block < end; block += BLOCK) {
-          var partial = ${start};
-          for (var row = block + lane * ${rowWidth}u; row < min(block + BLOCK, end); row += STEP) {
-            let value = load_row(outer, row, inner * ${innerWidth}u);
-            ${accumulate}
-            ${tracksNaN ? [`magnitude = max(magnitude, bitcast<${bits}>(value) & ${bits}(0x7fffffff));`] : []}
-          }
-          total = ${maximises ? 'max(total, partial)' : 'total + partial'};
-        }
-        ${tracksNaN ? [`total = select(total, bitcast<${type}>(magnitude), magnitude > ${bits}(0x7f800000));`] : []}
+        ${accumulation(reduction, width, `load_row(outer, row, inner * ${innerWidth}u)`)}
 
-        var result = ${own};
+        var result = ${isContiguous && width === 4 ? acrossText(reduction, 'total') : 'total'};
         ${joinLanes({ lanes, stride: isContiguous ? 1 : perGroup, shared: 'shared_results', value: 'result', join: 'join' })}
         if (is_needed && lane == 0u) {
-          store_y((outer * SLICES + slice) * INNER + inner, ${quotient});
+          store_y((outer * SLICES + slice) * INNER + inner, ${quotientText(reduction, 'result', innerWidth)});
         }
       }
     `),
   };
 }
 
-/** How two partial results become one. */
-function joinOf(maximises: boolean, isFloat: boolean, width: Width = 1): (a: string, b: string) => string {
-  if (!maximises) return (a, b) => `${a} + ${b}`;
-  const name = isFloat ? `dmpo_max${width === 4 ? '_4' : ''}` : 'max';
-  return (a, b) => `${name}(${a}, ${b})`;
+/** Lines that leave in `total` what `value` gives for the rows from `first` to `end` in steps of STEP. */
+function accumulation({ dtype, maximises }: Reduction, width: Width, value: string): string {
+  const type = wgslType(dtype, width);
+  if (!maximises) {
+    return wgsl`
+      var total = ${type}();
+      for (var block = first; block < end; block += BLOCK) {
+        var partial = ${type}();
+        for (var row = block; row < min(block + BLOCK, end); row += STEP) { partial += ${value}; }
+        total += partial;
+      }
+    `;
+  }
+  if (dtype !== 'float32') {
+    return wgsl`
+      var total = ${type}(${dtype === 'int32' ? 'i32(-0x7fffffff - 1)' : '0u'});
+      for (var row = first; row < end; row += STEP) { total = max(total, ${value}); }
+    `;
+  }
+  // A NaN shows in the largest magnitude of all bits, whatever max makes of it.
+  const bits = wgslType('uint32', width);
+  return wgsl`
+    var total = ${type}(dmpo_float(0xff800000u));
+    var magnitude = ${bits}();
+    for (var row = first; row < end; row += STEP) {
+      let value = ${value};
+      total = max(total, value);
+      magnitude = max(magnitude, bitcast<${bits}>(value) & ${bits}(0x7fffffffu));
+    }
+    total = select(total, bitcast<${type}>(magnitude), magnitude > ${bits}(0x7f800000u));
+  `;
 }
 
-/** The mean of nothing is NaN. */
-function meanText(total: string, divisor: number, width: Width): string {
-  if (divisor > 0) return `${total} / ${divisor}.0`;
-  return `${wgslType('float32', width)}(dmpo_float(0x7fc00000u))`;
+/** Two partial results as one. */
+function joinText({ dtype, maximises }: Reduction, width: Width, a: string, b: string): string {
+  if (!maximises) return `${a} + ${b}`;
+  if (dtype !== 'float32') return `max(${a}, ${b})`;
+  return `dmpo_max${width === 4 ? '_4' : ''}(${a}, ${b})`;
+}
+
+/** The four elements of a vector as one result. */
+function acrossText(reduction: Reduction, total: string): string {
+  const pair = (a: string, b: string) => `(${joinText(reduction, 1, `${total}.${a}`, `${total}.${b}`)})`;
+  return joinText(reduction, 1, pair('x', 'z'), pair('y', 'w'));
+}
+
+/** The total, or the mean, which of nothing is NaN. */
+function quotientText({ divisor }: Reduction, total: string, width: Width): string {
+  if (divisor === undefined) return total;
+  return divisor > 0 ? `${total} / ${divisor}.0` : `${wgslType('float32', width)}(dmpo_float(0x7fc00000u))`;
 }

@@ -39,6 +39,7 @@ export function softmaxProgram({ rows, columns }: SoftmaxKernel, target: Target)
   const grid = linearGrid(groups, target);
 
   const type = wgslType('float32', width);
+  const bits = wgslType('uint32', width);
   const suffix = width === 4 ? '_4' : '';
   const across = (variable: string, join: (a: string, b: string) => string) =>
     width === 1
@@ -64,7 +65,7 @@ export function softmaxProgram({ rows, columns }: SoftmaxKernel, target: Target)
         label: `softmax ${rows}x${columns}`,
         buffers: [
           { name: 'x', place: { input: 0 }, dtype: 'float32', width, access: 'read' },
-          { name: 'y', place: { output: 0 }, dtype: 'float32', width, access: 'write' },
+          { name: 'y', place: { output: 0 }, dtype: 'float32', width, access: 'update' },
         ],
         workgroups: grid.workgroups,
         code: withFunctions(wgsl`
@@ -83,8 +84,15 @@ export function softmaxProgram({ rows, columns }: SoftmaxKernel, target: Target)
             let begin = row * STEPS;
             let end = select(begin, begin + STEPS, row < ROWS);
 
+            // A NaN shows in the largest magnitude of all bits, whatever max makes of it.
             var largest_of = ${type}(dmpo_float(0xff800000u));
-            for (var i = begin + lane; i < end; i += LANES) { largest_of = dmpo_max${suffix}(largest_of, load_x(i)); }
+            var magnitude = ${bits}();
+            for (var i = begin + lane; i < end; i += LANES) {
+              let value = load_x(i);
+              largest_of = max(largest_of, value);
+              magnitude = max(magnitude, bitcast<${bits}>(value) & ${bits}(0x7fffffffu));
+            }
+            largest_of = select(largest_of, bitcast<${type}>(magnitude), magnitude > ${bits}(0x7f800000u));
             var largest = ${across('largest_of', (a, b) => `dmpo_max(${a}, ${b})`)};
             ${join('dmpo_max', 'largest')}
             ${share('largest')}
@@ -93,7 +101,9 @@ export function softmaxProgram({ rows, columns }: SoftmaxKernel, target: Target)
             for (var block = begin; block < end; block += BLOCK) {
               var partial = ${type}();
               for (var i = block + lane; i < min(block + BLOCK, end); i += LANES) {
-                partial += dmpo_exp${suffix}(load_x(i) - largest);
+                let value = dmpo_exp${suffix}(load_x(i) - largest);
+                partial += value;
+                store_y(i, value);
               }
               sums += partial;
             }
@@ -102,7 +112,7 @@ export function softmaxProgram({ rows, columns }: SoftmaxKernel, target: Target)
             ${share('sum')}
 
             for (var i = begin + lane; i < end; i += LANES) {
-              store_y(i, dmpo_exp${suffix}(load_x(i) - largest) / sum);
+              store_y(i, load_y(i) / sum);
             }
           }
         `),
