@@ -92,6 +92,29 @@ describe.each(deviceLabels)('map on %s', (label) => {
     );
   });
 
+  it.each([12, 13])('replaces %i integers by the same number as floats in place', async (elements) => {
+    const e = new ExpressionBuilder([elements]);
+    const half = e.apply('mul', e.apply('toFloat32', e.load(0, { dtype: 'int32' })), e.constant(0.5));
+    const kernel: MapKernel = {
+      kind: 'map',
+      inputs: ['int32'],
+      scalars: [],
+      shape: [elements],
+      expression: e.build(half),
+    };
+    const buffer = device().allocate(4 * elements);
+    device().write(
+      buffer,
+      'int32',
+      Array.from({ length: elements }, (_, i) => i - 5),
+    );
+    device().submit([{ kernel, inputs: [buffer], outputs: [buffer], scalars: [] }]);
+    expect(Array.from(await device().read(buffer, 'float32', elements))).toEqual(
+      Array.from({ length: elements }, (_, i) => (i - 5) / 2),
+    );
+    device().free(buffer);
+  });
+
   it('updates inputs in place', async () => {
     const elements = 1003;
     const e = new ExpressionBuilder([elements]);

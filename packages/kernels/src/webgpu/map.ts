@@ -12,7 +12,7 @@ import { expressionBuffers, expressionText, loadedInputs, loadsVectors, vectorIn
 import { withFunctions } from './functions.js';
 import { type BufferUse, type Dispatch, linearGrid, type Program } from './program.js';
 import type { Target } from './target.js';
-import { type Width, wgsl } from './wgsl.js';
+import { scalarType, type Width, wgsl, wgslType } from './wgsl.js';
 
 /** Enough to fill the smallest GPU's schedulers, and few enough that little is idle at the end. */
 const WORKGROUP = 64;
@@ -64,6 +64,13 @@ function mapDispatch({ kernel, updates }: UpdatingMap, results: readonly number[
         access: 'write',
       };
     });
+  // The buffer is declared with the type of the input that the result replaces.
+  const stored = (result: number, value: string) => {
+    const updated = updates.get(result);
+    if (updated === undefined || scalarType[kernel.inputs[updated]] === scalarType[specs[result].dtype])
+      return value;
+    return `bitcast<${wgslType(kernel.inputs[updated], width)}>(${value})`;
+  };
   return {
     label: 'map',
     buffers: [...reads, ...writes],
@@ -76,7 +83,7 @@ function mapDispatch({ kernel, updates }: UpdatingMap, results: readonly number[
         ${isExact ? [] : [`if (position >= ${invocations}u) { return; }`]}
         let flat = position * ${width}u;
         ${lines}
-        ${values.map((value, i) => `store_${names[i]}(position, ${value});`)}
+        ${values.map((value, i) => `store_${names[i]}(position, ${stored(results[i], value)});`)}
       }
     `),
   };
