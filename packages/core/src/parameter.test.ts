@@ -1,9 +1,10 @@
 // Parameters: memory of their own, uploaded at the first use, replaced by assign, gone after dispose.
-import { describe, expect, it } from 'vitest';
+import type { Device } from '@dmpo/kernels';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../../../test/devices.js';
 import { tensor } from './ops/creation.js';
 import { Parameter } from './parameter.js';
-import { realize, update } from './realize.js';
+import { openDevice, realize, setDevice, update } from './realize.js';
 import { expectError } from './testing/errors.js';
 import { numbers } from './testing/read.js';
 
@@ -81,5 +82,53 @@ describe.each(devices)('a parameter on %s', (deviceName) => {
     unused.dispose();
     await expectError(() => unused.add(1), 'DISPOSED');
     expect(device().memory().buffers).toBe(0);
+  });
+});
+
+describe('when another device becomes the current one', () => {
+  const first = useDevice('cpu');
+  let second: Device;
+
+  beforeEach(async () => {
+    second = await openDevice('reference');
+  });
+
+  afterEach(async () => {
+    expect([first(), second].map((device) => device.memory().buffers)).toEqual([0, 0]);
+    await second.close();
+    setDevice(first());
+  });
+
+  async function onFirstDevice(): Promise<Parameter> {
+    setDevice(first());
+    const parameter = new Parameter(Float32Array.of(1, 2), [2]);
+    realize(parameter);
+    setDevice(second);
+    return parameter;
+  }
+
+  it('a parameter moves there with its next value', async () => {
+    const parameter = await onFirstDevice();
+    update([[parameter, tensor(Float32Array.of(3, 4), [2])]]);
+    expect(parameter.storage.device).toBe(second);
+    expect(first().memory().buffers).toBe(0);
+    expect(await numbers(parameter.mul(2))).toEqual([6, 8]);
+    parameter.dispose();
+  });
+
+  it('a parameter moves there when it is assigned numbers', async () => {
+    const parameter = await onFirstDevice();
+    parameter.assign(Float32Array.of(5, 6));
+    expect(await numbers(parameter.mul(2))).toEqual([10, 12]);
+    parameter.dispose();
+  });
+
+  it('a parameter stays where it is if its next value depends on the present one', async () => {
+    const parameter = await onFirstDevice();
+    await expectError(() => update([[parameter, parameter.mul(2)]]), 'WRONG_DEVICE', 'cpu', 'reference');
+    expect(second.memory().buffers).toBe(0);
+    setDevice(first());
+    expect(await numbers(parameter.mul(2))).toEqual([2, 4]);
+    parameter.dispose();
   });
 });

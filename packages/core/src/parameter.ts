@@ -59,19 +59,29 @@ export class Parameter extends Tensor {
     return this.#storage;
   }
 
-  /** Replaces the value by host numbers. */
+  /** Replaces the value by host numbers. A parameter that lives on another device than the current one moves to that. */
   assign(data: TypedArray): void {
     const next = tensor(data, this.shape, 'float32').node as HostNode;
-    if (this.#storage) {
-      if (this.#storage.freed)
-        throw new DmpoError(
-          'DISPOSED',
-          'assign() on a disposed parameter.',
-          `Make a new one of shape ${formatShape(next.shape)}.`,
-        );
+    if (this.#storage?.freed)
+      throw new DmpoError(
+        'DISPOSED',
+        'assign() on a disposed parameter.',
+        `Make a new one of shape ${formatShape(next.shape)}.`,
+      );
+    if (this.#storage && this.#storage.device === currentDevice()) {
       this.#storage.device.write(this.#storage.buffer, 'float32', data);
       this.#storage.version++;
-    } else this.#host = next;
+    } else {
+      this.#storage?.free();
+      this.#storage = undefined;
+      this.#host = next;
+    }
+  }
+
+  /** Holds the value in this memory from now on, and frees the memory that held it before. For `update`, which has written it. */
+  moveTo(storage: Storage): void {
+    if (this.#storage !== storage) this.#storage?.free();
+    this.#storage = storage;
   }
 
   /** Frees the memory; the parameter cannot be used afterwards. */

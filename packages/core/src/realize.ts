@@ -53,6 +53,8 @@ export function realize(...tensors: readonly Tensor[]): void {
 /**
  * Computes new values of parameters, and other tensors, all from the parameters' present values in one plan, and writes the new
  * values in place. Afterwards a tensor that depends on the earlier values throws STALE_PARAMETER when it is asked for.
+ * A parameter that lives on another device than the current one moves: its new value, which cannot depend on the present one then,
+ * is written on the current device.
  */
 export function update(
   updates: Iterable<readonly [Parameter, Tensor]>,
@@ -66,20 +68,35 @@ export function update(
         `a ${value.dtype} value of shape ${formatShape(value.shape)} for a parameter of shape ${formatShape(parameter.shape)}`,
         'They must be alike.',
       );
-  const targets = pairs.map(([parameter]) => parameter.storage);
-  if (new Set(targets).size !== targets.length)
+  if (new Set(pairs.map(([parameter]) => parameter)).size !== pairs.length)
     throw argumentError('update', 'one parameter twice', 'Give one new value per parameter.');
   const roots = [
     ...new Set(alsoRealize.map((tensor) => resolve(tensor.node)).filter((node) => !checkedStorage(node))),
   ];
-  if (roots.length > 0 || pairs.length > 0) {
+  if (roots.length === 0 && pairs.length === 0) return;
+  const moved: Storage[] = [];
+  const targets: Storage[] = [];
+  try {
+    for (const [{ storage }] of pairs) {
+      const staying = storage.device === currentDevice();
+      const target = staying ? storage : new Storage(currentDevice(), storage.shape, storage.dtype);
+      targets.push(target);
+      if (!staying) moved.push(target);
+    }
     run(
       roots,
       pairs.map(([, value]) => resolve(value.node)),
       targets,
     );
-    for (const target of targets) target.version++;
+  } catch (error) {
+    for (const storage of moved) storage.free();
+    throw error;
   }
+  pairs.forEach(([parameter], i) => {
+    const target = targets[i] as Storage;
+    target.version++;
+    parameter.moveTo(target);
+  });
 }
 
 /** The memory of a node that needs no computing; refuses memory that was updated since. */
