@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Command, Device, DeviceBuffer } from '../device.js';
 import type { Kernel } from '../kernel.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
+import { nullGpuDevice } from '../testing/null-gpu.js';
 import { nodeGpu } from './host/gpu.node.js';
 import { openWebGpuDevice } from './open-webgpu.js';
 import type { Program } from './program.js';
@@ -221,10 +222,7 @@ describe('failures', () => {
 
   it('of memory reject every read', async () => {
     // Dawn's null backend has 512 MiB, whatever the machine has.
-    const { create } = await import('webgpu');
-    const adapter = await create(['backend=null']).requestAdapter();
-    const gpu = await adapter?.requestDevice();
-    if (gpu === undefined) throw new Error('Dawn has no null backend.');
+    const gpu = await nullGpuDevice();
     await device.close();
     device = await openWebGpuDevice(nodeGpu, { gpuDevice: gpu });
     const reads = Array.from({ length: 6 }, () => device.read(device.allocate(2 ** 27), 'float32', 4));
