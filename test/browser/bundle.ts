@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-/** One JavaScript module for browsers. Builds the packages first where their sources changed since. */
-export async function bundlePage(entry: URL): Promise<string> {
+/** One JavaScript module for browsers, minified on demand. Builds the packages first where their sources changed since. */
+export async function bundlePage(entry: URL, { minify = false } = {}): Promise<string> {
   const setup = spawnSync(
     process.execPath,
     [fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url))],
@@ -17,6 +17,7 @@ export async function bundlePage(entry: URL): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(entry)],
     bundle: true,
+    minify,
     write: false,
     format: 'esm',
     platform: 'browser',
