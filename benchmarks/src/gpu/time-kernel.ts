@@ -1,7 +1,7 @@
 /** Milliseconds of one kernel on a device, its buffers resident and its outputs its own. */
 
 import {
-  BYTES_PER_ELEMENT,
+  bytesPerElement,
   type Command,
   type Device,
   type DeviceBuffer,
@@ -19,7 +19,7 @@ export async function timeKernel(device: Device, shape: Shape): Promise<number> 
   const { kernel } = shape;
   const buffers: DeviceBuffer[] = [];
   const allocate = (elements: number) => {
-    const buffer = device.allocate(elements * BYTES_PER_ELEMENT);
+    const buffer = device.allocate(elements * bytesPerElement.float32);
     buffers.push(buffer);
     return buffer;
   };

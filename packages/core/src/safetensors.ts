@@ -119,6 +119,8 @@ function fileType(dtype: DType, data: TensorData, floatType: FloatFileType | und
   switch (dtype) {
     case 'float32':
       return floatType ?? (data instanceof Float64Array ? 'F64' : 'F32');
+    case 'float16':
+      return floatType ?? 'F16';
     case 'int32':
       return 'I32';
     case 'uint32':

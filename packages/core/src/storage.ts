@@ -1,6 +1,6 @@
 /** Device memory with an owner: a realized tensor or a parameter. Freed by its owner, by garbage collection at the latest. */
 
-import { BYTES_PER_ELEMENT, type Device, type DeviceBuffer, type DType, elementCount } from '@dmpo/kernels';
+import { bytesPerElement, type Device, type DeviceBuffer, type DType, elementCount } from '@dmpo/kernels';
 import type { Shape } from './graph.js';
 
 interface Holding {
@@ -27,7 +27,7 @@ export class Storage {
     readonly shape: Shape,
     readonly dtype: DType,
   ) {
-    this.buffer = device.allocate(elementCount(shape) * BYTES_PER_ELEMENT);
+    this.buffer = device.allocate(elementCount(shape) * bytesPerElement[dtype]);
     forgotten.register(this, { device, buffer: this.buffer }, this);
   }
 

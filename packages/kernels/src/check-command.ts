@@ -1,7 +1,7 @@
 /** What the contract asks of a command: buffers in the right number, large enough, and not overlapping. */
 
 import type { Command } from './device.js';
-import { BYTES_PER_ELEMENT } from './dtype.js';
+import { bytesPerElement } from './dtype.js';
 import { DmpoError } from './errors.js';
 import { kernelInputElements, kernelOutputs, type MapKernel } from './kernel.js';
 import { isIdentityView } from './view.js';
@@ -15,19 +15,21 @@ export function checkCommand({ kernel, inputs, outputs, scalars }: Command): voi
       'Build commands as the kernel describes: see kernelInputElements and kernelOutputs.',
     );
   const inputElements = kernelInputElements(kernel);
-  const outputElements = kernelOutputs(kernel).map(({ elements }) => elements);
+  const outputSpecs = kernelOutputs(kernel);
   if (inputs.length !== inputElements.length || inputs.length !== kernel.inputs.length) {
     throw problem(`has ${inputs.length} inputs, not ${inputElements.length}`);
   }
-  if (outputs.length !== outputElements.length) {
-    throw problem(`has ${outputs.length} outputs, not ${outputElements.length}`);
+  if (outputs.length !== outputSpecs.length) {
+    throw problem(`has ${outputs.length} outputs, not ${outputSpecs.length}`);
   }
   if (scalars.length !== kernel.scalars.length) {
     throw problem(`has ${scalars.length} scalars, not ${kernel.scalars.length}`);
   }
+  const inputSpecs = inputElements.map((elements, i) => ({ elements, dtype: kernel.inputs[i] }));
+  const specs = [...inputSpecs, ...outputSpecs];
   [...inputs, ...outputs].forEach((buffer, i) => {
-    const elements = [...inputElements, ...outputElements][i];
-    if (buffer.byteLength < elements * BYTES_PER_ELEMENT) {
+    const { elements, dtype } = specs[i];
+    if (buffer.byteLength < elements * bytesPerElement[dtype]) {
       throw problem(`needs ${elements} elements in a buffer of ${buffer.byteLength} bytes`);
     }
   });

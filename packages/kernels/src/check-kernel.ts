@@ -1,7 +1,8 @@
 /** What the contract asks of a kernel. Devices check it once, when they compile the kernel. */
 
 import { DmpoError } from './errors.js';
-import type { Conv2dGeometry, Kernel } from './kernel.js';
+import type { Expression } from './expression.js';
+import { type Conv2dGeometry, type Kernel, kernelOutputs } from './kernel.js';
 import { elementCount } from './view.js';
 
 /** Devices count the elements of an index space, and the elements of a buffer, in 32 bits. */
@@ -10,6 +11,7 @@ const MOST_DIMENSIONS = 32;
 
 /** Throws `INVALID_KERNEL` naming what is wrong. */
 export function checkKernel(kernel: Kernel): void {
+  checkFloat16(kernel);
   switch (kernel.kind) {
     case 'map':
       checkShape(kernel);
@@ -56,6 +58,48 @@ export function checkKernel(kernel: Kernel): void {
     default:
       kernel satisfies never;
   }
+}
+
+/** Throws `UNSUPPORTED_DTYPE` where a device that has no float16 is to compute with it. */
+export function refuseFloat16(kernel: Kernel, device: string): void {
+  const types = [...kernel.inputs, ...kernel.scalars, ...kernelOutputs(kernel).map(({ dtype }) => dtype)];
+  const isUsed = expressionOf(kernel)?.instructions.some(({ dtype }) => dtype === 'float16') ?? false;
+  if (isUsed || types.includes('float16')) throw noFloat16(device);
+}
+
+/** What a device without float16 says. */
+export function noFloat16(device: string): DmpoError {
+  return new DmpoError(
+    'UNSUPPORTED_DTYPE',
+    `The ${device} device has no float16.`,
+    "Use float32 (mixedPrecision 'no'), or the webgpu device.",
+  );
+}
+
+/** float16 is stored and converted; only what has an expression, and operands that are multiplied, may be it. */
+function checkFloat16(kernel: Kernel): void {
+  const fix = 'Convert to float32 first.';
+  const isProduct = kernel.kind === 'matmul' || kernel.kind.startsWith('conv2d');
+  const expression = expressionOf(kernel);
+  if (expression === undefined && !isProduct && kernel.inputs.includes('float16')) {
+    throw problem(kernel, 'takes float16', fix);
+  }
+  if (expression === undefined) return;
+  const { instructions, results } = expression;
+  for (const instruction of instructions) {
+    const takes =
+      'args' in instruction && instruction.args.some((arg) => instructions[arg].dtype === 'float16');
+    if (takes && instruction.op !== 'toFloat32')
+      throw problem(kernel, `has ${instruction.op} of float16`, fix);
+  }
+  if (kernel.kind === 'reduce' && instructions[results[0]].dtype === 'float16') {
+    throw problem(kernel, 'reduces float16', fix);
+  }
+}
+
+function expressionOf(kernel: Kernel): Expression | undefined {
+  if ('expression' in kernel) return kernel.expression;
+  return 'epilogue' in kernel ? kernel.epilogue?.expression : undefined;
 }
 
 /** All but the padding, which may be any number. */

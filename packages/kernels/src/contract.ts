@@ -9,7 +9,7 @@ export type {
   GpuJsMode,
   MemoryReport,
 } from './device.js';
-export { BYTES_PER_ELEMENT, type DType, type HostArray } from './dtype.js';
+export { bytesPerElement, type DType, type HostArray } from './dtype.js';
 export { DmpoError } from './errors.js';
 export type { Expression, Instruction } from './expression.js';
 export * from './kernel.js';

@@ -4,7 +4,7 @@ import type { DType, HostArray } from './dtype.js';
 import type { Kernel } from './kernel.js';
 import type { AdapterClass } from './webgpu/target.js';
 
-/** Device memory. Untyped: four bytes an element, whatever the dtype. */
+/** Device memory. Untyped: `bytesPerElement` of whatever dtype it is used with. */
 export interface DeviceBuffer {
   readonly byteLength: number;
 }
@@ -35,6 +35,8 @@ export interface Device {
   readonly name: string;
   /** One line for people: threads, instruction set, adapter. */
   readonly description: string;
+  /** Whether buffers and kernels may have the dtype float16; where not, both throw `UNSUPPORTED_DTYPE`. */
+  readonly hasFloat16: boolean;
   /** A new buffer of at least one element; its content is undefined. Throws `OUT_OF_MEMORY`. */
   allocate(byteLength: number): DeviceBuffer;
   /** Gives the memory back. Freeing twice is an error; after `close` it does nothing, whoever may still let go of a buffer. */

@@ -3,12 +3,13 @@
  * A device turns a kernel into something runnable once, by `kernelKey`, and runs it many times on different buffers.
  *
  * Sizes are positive integers; only a `map` or `reduce` may have none of something. `checkKernel` refuses the rest.
- * Buffers are contiguous, row-major, four bytes an element. Activations are NHWC, filters OHWI, attention is
+ * Buffers are contiguous, row-major, of `bytesPerElement`. Expressions, and both operands of matmul and of convolutions, may be
+ * float16; results are float32 unless an expression makes them something else. Activations are NHWC, filters OHWI, attention is
  * [batch, tokens, heads, headDim]. Inputs and outputs never overlap, except that a `map` output may be the very buffer of
  * an input that the expression reads through an identity view only (an update in place).
  */
 
-import type { DType } from './dtype.js';
+import { bytesPerElement, type DType } from './dtype.js';
 import type { Expression } from './expression.js';
 import { elementCount } from './view.js';
 
@@ -234,11 +235,11 @@ export function kernelOutputs(kernel: Kernel): OutputSpec[] {
       return resultTypes(kernel.expression).map((dtype) => ({ dtype, elements: elementCount(kept) }));
     }
     case 'matmul':
-      return floats(kernel.batch * kernel.m * kernel.n);
+      return [{ dtype: epilogueType(kernel.epilogue), elements: kernel.batch * kernel.m * kernel.n }];
     case 'conv2d':
-      return floats(outputElements(kernel.geometry));
+      return [{ dtype: epilogueType(kernel.epilogue), elements: outputElements(kernel.geometry) }];
     case 'conv2dInputGrad':
-      return floats(inputElements(kernel.geometry));
+      return [{ dtype: epilogueType(kernel.epilogue), elements: inputElements(kernel.geometry) }];
     case 'conv2dFilterGrad':
       return floats(filterElements(kernel.geometry));
     case 'groupNorm': {
@@ -319,10 +320,12 @@ export function kernelInputElements(kernel: Kernel): number[] {
 
 /** Bytes read and written when every input is read once and every output written once: the memory floor. */
 export function kernelBytes(kernel: Kernel): number {
-  let elements = 0;
-  for (const input of kernelInputElements(kernel)) elements += input;
-  for (const output of kernelOutputs(kernel)) elements += output.elements;
-  return 4 * elements;
+  let bytes = 0;
+  kernelInputElements(kernel).forEach((elements, i) => {
+    bytes += elements * bytesPerElement[kernel.inputs[i]];
+  });
+  for (const { elements, dtype } of kernelOutputs(kernel)) bytes += elements * bytesPerElement[dtype];
+  return bytes;
 }
 
 /** Floating-point operations, a multiply-add counted as two, an elementary function as one. */
@@ -368,6 +371,10 @@ function resultTypes(expression: Expression): DType[] {
     if (instruction === undefined) throw new RangeError(`expression has no instruction ${position}`);
     return instruction.dtype;
   });
+}
+
+function epilogueType(epilogue: Epilogue | undefined): DType {
+  return epilogue === undefined ? 'float32' : resultTypes(epilogue.expression)[0];
 }
 
 const inputElements = (g: Conv2dGeometry) => g.batch * g.inHeight * g.inWidth * g.inChannels;

@@ -1,7 +1,7 @@
 /** The buffers that a device has handed out and not yet been given back: their sum, and the refusal of all others. */
 
 import type { DeviceBuffer, MemoryReport } from './device.js';
-import { BYTES_PER_ELEMENT } from './dtype.js';
+import { bytesPerElement, type DType } from './dtype.js';
 import { DmpoError } from './errors.js';
 
 export class LiveBuffers<Buffer extends DeviceBuffer> {
@@ -17,7 +17,7 @@ export class LiveBuffers<Buffer extends DeviceBuffer> {
   }
 
   /** @throws `INVALID_BUFFER` for a buffer that is not alive, or has fewer elements */
-  get(buffer: DeviceBuffer, elements = 0): Buffer {
+  get(buffer: DeviceBuffer, elements = 0, dtype: DType = 'float32'): Buffer {
     const own = this.#alive.get(buffer);
     if (own === undefined) {
       throw new DmpoError(
@@ -26,11 +26,12 @@ export class LiveBuffers<Buffer extends DeviceBuffer> {
         'Use a buffer between its allocate and its free, on the device that allocated it.',
       );
     }
-    if (BYTES_PER_ELEMENT * elements > own.byteLength) {
+    const bytes = bytesPerElement[dtype];
+    if (bytes * elements > own.byteLength) {
       throw new DmpoError(
         'INVALID_BUFFER',
-        `The buffer has ${Math.floor(own.byteLength / BYTES_PER_ELEMENT)} elements, not ${elements}.`,
-        'Allocate four bytes for each element.',
+        `The buffer has ${Math.floor(own.byteLength / bytes)} elements of ${dtype}, not ${elements}.`,
+        `Allocate ${bytes} bytes for each element.`,
       );
     }
     return own;

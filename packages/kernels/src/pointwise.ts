@@ -78,6 +78,8 @@ export const pointwiseTable = {
   toInt32: row(1, 'any', 'int32', 'a', 'i32(a)'),
   toUint32: row(1, 'any', 'uint32', 'a', 'u32(a)'),
   toBool: row(1, 'any', 'bool', 'a !== 0 ? 1 : 0', 'select(0u, 1u, a != 0)'),
+  /** Rounds float32; the only operation whose result is float16. The only one that takes float16 is toFloat32. */
+  toFloat16: row(1, 'float', 'float16', 'roundFloat16(a)', 'dmpo_round_float16(a)'),
 
   /**
    * Counter-based random numbers: Threefry-2x32-20 (Salmon et al., SC'11) of the counter block (c, 0) under the key (a, b),

@@ -19,10 +19,11 @@ export function float64Words(value: number): [number, number] {
   return [low, high];
 }
 
-/** The word that holds `value` as an element of `dtype`. */
+/** The word in which a kernel is given `value` of `dtype`, which it computes with as float32 if it is float16. */
 export function elementWord(value: number, dtype: DType): number {
   switch (dtype) {
     case 'float32':
+    case 'float16':
       return float32Word(value);
     case 'int32':
     case 'uint32':

@@ -63,11 +63,16 @@ function nestedShape(data: NestedNumbers): number[] {
 
 // Aliases, since a plain constant may be copied or simplified away, and its gradient with it.
 export const full = (shape: Shape, value: number, dtype: DType = 'float32') =>
-  alias(scalar(value, checkShape('full', shape), dtype));
+  inDtype(dtype, (held) => alias(scalar(value, checkShape('full', shape), held)));
 export const zeros = (shape: Shape, dtype: DType = 'float32') =>
-  alias(constant(0, checkShape('zeros', shape), dtype));
+  inDtype(dtype, (held) => alias(constant(0, checkShape('zeros', shape), held)));
 export const ones = (shape: Shape, dtype: DType = 'float32') =>
-  alias(constant(1, checkShape('ones', shape), dtype));
+  inDtype(dtype, (held) => alias(constant(1, checkShape('ones', shape), held)));
+
+/** Numbers in expressions are of dtypes that can be computed with: float16 is made of float32. */
+function inDtype(dtype: DType, make: (held: DType) => Tensor): Tensor {
+  return dtype === 'float16' ? cast(make('float32'), dtype) : make(dtype);
+}
 
 /** Every element's own row-major position, int32. */
 export const indices = (shape: Shape) => new Tensor({ kind: 'index', id: nextId(), shape, dtype: 'int32' });

@@ -54,7 +54,9 @@ export const pointwiseGradients: { readonly [op in PointwiseOp]: Rule } = {
 
   where: (g, _y, condition) => [undefined, where(condition, g, 0), where(condition, 0, g)],
 
-  toFloat32: none,
+  // Gradients of float16 are float32, as everything that is computed.
+  toFloat32: (g, _y, a) => (a.dtype === 'float16' ? [g] : []),
+  toFloat16: (g) => [g],
   toInt32: none,
   toUint32: none,
   toBool: none,

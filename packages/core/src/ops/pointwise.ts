@@ -8,8 +8,12 @@ import { broadcastShapes } from './axes.js';
 import { constant, scalar } from './constant.js';
 import { broadcastTo } from './movement.js';
 
-/** Applies one row of the table. Numbers take the dtype of the first tensor among the operands and travel as data. */
-export function pointwise(op: PointwiseOp, ...operands: readonly TensorLike[]): Tensor {
+/**
+ * Applies one row of the table. Numbers take the dtype of the first tensor among the operands and travel as data. float16, which is
+ * for storage only, is read as float32.
+ */
+export function pointwise(op: PointwiseOp, ...given: readonly TensorLike[]): Tensor {
+  const operands = op.startsWith('toFloat') ? given : given.map(widened);
   const shape = broadcastShapes(
     op,
     operands.map((operand) => (typeof operand === 'number' ? [] : operand.shape)),
@@ -33,12 +37,15 @@ export function pointwise(op: PointwiseOp, ...operands: readonly TensorLike[]): 
   return simplify(op, args) ?? build(op, args);
 }
 
+const widened = (operand: TensorLike) =>
+  typeof operand !== 'number' && operand.dtype === 'float16' ? cast(operand, 'float32') : operand;
+
 const accepted: Record<(typeof pointwiseTable)[PointwiseOp]['accepts'], readonly DType[]> = {
   float: ['float32'],
   number: ['float32', 'int32', 'uint32'],
   integer: ['int32', 'uint32'],
   bool: ['bool'],
-  any: ['float32', 'int32', 'uint32', 'bool'],
+  any: ['float32', 'int32', 'uint32', 'bool', 'float16'],
 };
 
 function checkAccepted(op: PointwiseOp, args: readonly Tensor[]): void {
@@ -115,8 +122,14 @@ export const where = (condition: Tensor, a: TensorLike, b: TensorLike) => pointw
 
 const casts = { float32: 'toFloat32', int32: 'toInt32', uint32: 'toUint32', bool: 'toBool' } as const;
 
-/** The same numbers as another dtype: floats truncate towards zero, anything but 0 is true. */
-export const cast = (x: Tensor, dtype: DType) => pointwise(casts[dtype], x);
+/**
+ * The same numbers as another dtype: floats truncate towards zero, anything but 0 is true. float16 takes the nearest numbers, ties to
+ * even, and infinity beyond 65504; gradients flow through it as they are.
+ */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  if (dtype !== 'float16') return pointwise(casts[dtype], x);
+  return x.dtype === 'float16' ? x : pointwise('toFloat16', cast(x, 'float32'));
+}
 
 /** x * Phi(x), Phi the normal distribution function ('erf'), or its tanh approximation (Hendrycks & Gimpel 2016). */
 export function gelu(x: Tensor, form: 'erf' | 'tanh' = 'erf'): Tensor {

@@ -1,7 +1,7 @@
 /** Plan: kernels in order with slots for their buffers. Made once per graph structure, run with the data of every such graph. */
 
-import { BYTES_PER_ELEMENT, type DType, elementCount, type Kernel } from '@dmpo/kernels';
-import { type Node, nextId, type Shape } from '../graph.js';
+import { bytesPerElement, type DType, elementCount, type Kernel } from '@dmpo/kernels';
+import { type Node, nextId } from '../graph.js';
 import type { Storage } from '../storage.js';
 import { type Collected, heldStorage } from './collect.js';
 import { carrier } from './fuse.js';
@@ -156,7 +156,7 @@ function assignSlots(
   for (const [node, begin] of births) {
     const end = deaths.get(node);
     if (bindings.has(node) || end === undefined) continue;
-    const bytes = bytesOf(node.shape);
+    const bytes = bytesOf(node);
     intermediateBytes += bytes;
     const life = lifetimes.get(owner(node));
     if (life) {
@@ -169,7 +169,7 @@ function assignSlots(
   return { slotOf: (node) => slots.get(owner(node)), slotBytes: memory.slotBytes, intermediateBytes };
 }
 
-const bytesOf = (shape: Shape) => BYTES_PER_ELEMENT * elementCount(shape);
+const bytesOf = ({ shape, dtype }: Node) => bytesPerElement[dtype] * elementCount(shape);
 
 const inMemoryBefore = (node: Node) => heldStorage(node) !== undefined || node.kind === 'host';
 
@@ -227,7 +227,7 @@ function shareInPlace(
       const dying = births.has(input) && deaths.get(input) === step;
       if (!dying || bindings.has(input) || bindings.has(output) || taken.has(input) || before.has(output))
         continue;
-      if (elementCount(input.shape) !== elementCount(output.shape)) continue;
+      if (bytesOf(input) !== bytesOf(output)) continue;
       taken.add(input);
       before.set(output, input);
     }

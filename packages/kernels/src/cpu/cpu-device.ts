@@ -1,8 +1,9 @@
 /** A device that computes in SIMD WebAssembly on all cores: buffers are ranges of one memory that its threads share. */
 
 import { checkCommand } from '../check-command.js';
+import { noFloat16 } from '../check-kernel.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
-import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
+import { type DType, type HostArray, WORD_BYTES } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import type { Kernel } from '../kernel.js';
 import { inPlaceOf } from '../kernel-map.js';
@@ -49,6 +50,7 @@ class CpuBuffer implements DeviceBuffer {
 
 class CpuDevice implements Device {
   readonly name = 'cpu';
+  readonly hasFloat16 = false;
   readonly description: string;
   readonly #memory: DeviceMemory;
   readonly #team: ThreadTeam;
@@ -86,7 +88,7 @@ class CpuDevice implements Device {
   }
 
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
-    const first = this.#own(buffer, data.length).address / BYTES_PER_ELEMENT;
+    const first = this.#own(buffer, data.length).address / WORD_BYTES;
     const { floats, integers, words } = this.#memory;
     switch (dtype) {
       case 'float32':
@@ -101,13 +103,15 @@ class CpuDevice implements Device {
       case 'bool':
         for (let i = 0; i < data.length; i++) words[first + i] = data[i] !== 0 ? 1 : 0;
         break;
+      case 'float16':
+        throw noFloat16('cpu');
       default:
         dtype satisfies never;
     }
   }
 
   async read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray> {
-    const first = this.#own(buffer, elements).address / BYTES_PER_ELEMENT;
+    const first = this.#own(buffer, elements).address / WORD_BYTES;
     const { floats, integers, words } = this.#memory;
     switch (dtype) {
       case 'float32':
@@ -117,6 +121,8 @@ class CpuDevice implements Device {
       case 'uint32':
       case 'bool':
         return new Uint32Array(words.subarray(first, first + elements));
+      case 'float16':
+        throw noFloat16('cpu');
       default:
         return dtype satisfies never;
     }

@@ -1,6 +1,6 @@
 /** Kernels that are compiled and in memory. */
 
-import { checkKernel } from '../check-kernel.js';
+import { checkKernel, refuseFloat16 } from '../check-kernel.js';
 import { type Kernel, kernelInputElements, kernelOutputs } from '../kernel.js';
 import { type InPlace, KernelMap } from '../kernel-map.js';
 import { compileKernel } from './kernels.js';
@@ -49,6 +49,7 @@ export class KernelCache {
 
   #compile(kernel: Kernel, inPlace: InPlace): LoadedKernel {
     checkKernel(kernel);
+    refuseFloat16(kernel, 'cpu');
     const outputElements = kernelOutputs(kernel).map(({ elements }) => elements);
     const pointers = kernel.inputs.length + outputElements.length;
     const scalarsAt = roundUp(COMMAND_HEADER_WORDS + pointers, VECTOR_WORDS);

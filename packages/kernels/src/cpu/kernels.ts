@@ -161,7 +161,7 @@ function compileReduce(kernel: ReduceKernel): KernelCode {
 /** A map that fills the output with the sum, maximum or mean of no elements. */
 function reductionOfNothing(kernel: ReduceKernel, dtype: DType): MapKernel {
   const shape = kernel.shape.filter((_, d) => !kernel.axes.includes(d));
-  const lowest = { float32: -Infinity, int32: -(2 ** 31), uint32: 0, bool: 0 }[dtype];
+  const lowest = { float32: -Infinity, float16: -Infinity, int32: -(2 ** 31), uint32: 0, bool: 0 }[dtype];
   const value = { sum: 0, max: lowest, mean: Number.NaN }[kernel.reduction];
   const expression: Expression = { instructions: [{ op: 'constant', dtype, value }], results: [0] };
   return { kind: 'map', inputs: kernel.inputs, scalars: kernel.scalars, shape, expression };

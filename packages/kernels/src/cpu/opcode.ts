@@ -13,7 +13,7 @@ export const SAME_BITS = -1;
 /** The operation does not take this dtype. */
 const NONE = -2;
 
-const rows: Record<PointwiseOp, Row> = {
+const rows: Record<Exclude<PointwiseOp, 'toFloat16'>, Row> = {
   add: [code.ADD_F, code.ADD_I, code.ADD_I, NONE],
   sub: [code.SUB_F, code.SUB_I, code.SUB_I, NONE],
   mul: [code.MUL_F, code.MUL_I, code.MUL_I, NONE],
@@ -63,10 +63,14 @@ const rows: Record<PointwiseOp, Row> = {
   randomNormal: code.RANDOM_NORMAL,
 };
 
-const column: Record<DType, 0 | 1 | 2 | 3> = { float32: 0, int32: 1, uint32: 2, bool: 3 };
+type CpuType = Exclude<DType, 'float16'>;
+
+const column: Record<CpuType, 0 | 1 | 2 | 3> = { float32: 0, int32: 1, uint32: 2, bool: 3 };
 
 /** `dtype` is that of the arguments; the rows of `where` and the random numbers ignore it. */
 export function opcodeOf(op: PointwiseOp, dtype: DType): number {
+  // Kernels with float16 are refused before they come here.
+  if (op === 'toFloat16' || dtype === 'float16') throw new RangeError(`${op} of ${dtype}`);
   const row = rows[op];
   const opcode = typeof row === 'number' ? row : row[column[dtype]];
   if (opcode === NONE) throw new RangeError(`${op} does not take ${dtype}`);

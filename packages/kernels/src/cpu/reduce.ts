@@ -42,6 +42,8 @@ export function reductionCode(reduction: ReduceKernel['reduction'], dtype: DType
     case 'uint32':
     case 'bool':
       return reduction === 'max' ? code.REDUCE_MAX_U : code.REDUCE_SUM_I;
+    case 'float16':
+      throw new RangeError('a reduction of float16');
     default:
       return dtype satisfies never;
   }

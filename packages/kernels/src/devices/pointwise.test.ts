@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
 import type { Expression } from '../expression.js';
+import { roundFloat16 } from '../float16.js';
 import { kernelOutputs, type MapKernel } from '../kernel.js';
 import { type PointwiseOp, pointwiseOps } from '../pointwise.js';
 import { randomBits, randomNormal, randomUniform } from '../portable/random.js';
@@ -181,6 +182,26 @@ const tests: Record<PointwiseOp, readonly OperationTest[]> = {
     { expected: (a) => a >>> 0, data: [Int32Array.from(whole)], dtypes: ['int32'] },
     booleans((a) => a, [[0, 1]]),
   ],
+  toFloat16: [
+    float(roundFloat16, wide),
+    float(roundFloat16, [
+      65504,
+      65519.99609375,
+      65520,
+      -65520,
+      1e30,
+      2 ** -24,
+      2 ** -25,
+      -(2 ** -25),
+      3e-8,
+      inf,
+      nan,
+    ]),
+    float(
+      roundFloat16,
+      Array.from(bits(6, 500), (word) => (word / 2 ** 32 - 0.5) * 2 ** ((word % 50) - 28)),
+    ),
+  ],
   toBool: [
     float((a) => (a === 0 ? 0 : 1), wide),
     { expected: (a) => (a === 0 ? 0 : 1), data: [Int32Array.from(whole)], dtypes: ['int32'] },
@@ -210,7 +231,11 @@ describe.each([...deviceLabels, 'reference'])('pointwise operations on %s', (lab
   });
 
   it.each(pointwiseOps)('%s', async (op) => {
-    for (const test of tests[op]) await check(device(), op, test);
+    for (const test of tests[op]) {
+      const checked = check(device(), op, test);
+      if (op !== 'toFloat16' || device().hasFloat16) await checked;
+      else await expect(checked).rejects.toThrow(expect.objectContaining({ code: 'UNSUPPORTED_DTYPE' }));
+    }
   });
 });
 

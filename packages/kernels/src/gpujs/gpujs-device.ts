@@ -1,9 +1,9 @@
 /** A device that runs the portable programs through gpu.js: WebGL2, headless OpenGL, WebAssembly or plain JavaScript. */
 
 import { checkCommand } from '../check-command.js';
-import { checkKernel } from '../check-kernel.js';
+import { checkKernel, noFloat16, refuseFloat16 } from '../check-kernel.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, GpuJsMode, MemoryReport } from '../device.js';
-import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
+import { type DType, type HostArray, WORD_BYTES } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import { type Kernel, kernelInputElements, kernelOutputs, type OutputSpec } from '../kernel.js';
 import { KernelMap } from '../kernel-map.js';
@@ -48,6 +48,7 @@ class GpuJsBuffer implements DeviceBuffer {
 
   /** The elements as numbers of this type; bool is stored as uint32. */
   numbers(dtype: DType): Float32Array | Int32Array | Uint32Array {
+    if (dtype === 'float16') throw noFloat16('gpujs');
     return dtype === 'bool' ? this.uint32 : this[dtype];
   }
 }
@@ -73,6 +74,7 @@ interface LoadedProgram extends CompiledProgram {
 
 class GpuJsDevice implements Device {
   readonly name = 'gpujs';
+  readonly hasFloat16 = false;
   readonly description: string;
   readonly #limit: ArrayLimit | undefined;
   readonly #compiler: Compiler;
@@ -93,7 +95,7 @@ class GpuJsDevice implements Device {
   /** Throws `BUFFER_TOO_LARGE` for more elements than OpenGL can count or hold in a texture. */
   allocate(byteLength: number): DeviceBuffer {
     this.#checkUsable();
-    const elements = Math.max(1, Math.ceil(byteLength / BYTES_PER_ELEMENT));
+    const elements = Math.max(1, Math.ceil(byteLength / WORD_BYTES));
     checkLimit(this.#limit, elements, 'A buffer');
     const buffer = newBuffer(byteLength, elements);
     if (this.#poison) buffer.float32.fill(Number.NaN);
@@ -171,6 +173,7 @@ class GpuJsDevice implements Device {
 
   #load(kernel: Kernel): LoadedProgram {
     checkKernel(kernel);
+    refuseFloat16(kernel, 'gpujs');
     if (this.#programCount === MOST_PROGRAMS) this.trim();
     this.#programCount++;
     return {

@@ -2,13 +2,22 @@
 
 import type { DType } from '../dtype.js';
 import type { Expression, Instruction } from '../expression.js';
+import { roundFloat16 } from '../float16.js';
 import { type PointwiseOp, pointwiseTable } from '../pointwise.js';
 import { contiguousStrides, isIdentityView, type View } from '../view.js';
 import { erf, sigmoid, softplus } from './math.js';
 import { randomBits, randomNormal, randomUniform } from './random.js';
 
 /** The functions that generated text may call by name. */
-export const portableFunctions = { erf, sigmoid, softplus, randomBits, randomUniform, randomNormal };
+export const portableFunctions = {
+  erf,
+  sigmoid,
+  softplus,
+  roundFloat16,
+  randomBits,
+  randomUniform,
+  randomNormal,
+};
 
 export interface ExpressionContext {
   readonly shape: readonly number[];
@@ -47,6 +56,7 @@ export function coordinateLines(shape: readonly number[], names: readonly string
 export function wrapped(value: string, dtype: DType): string {
   switch (dtype) {
     case 'float32':
+    case 'float16':
       return value;
     case 'int32':
       return `(${value}) | 0`;

@@ -3,8 +3,9 @@
 import { checkCommand } from '../check-command.js';
 import { checkKernel } from '../check-kernel.js';
 import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
-import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
+import { bytesPerElement, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
+import { roundFloat16 } from '../float16.js';
 import { type Kernel, kernelKey } from '../kernel.js';
 import { LiveBuffers } from '../live-buffers.js';
 import { portableProgram } from '../portable/program.js';
@@ -20,6 +21,7 @@ class ReferenceBuffer implements DeviceBuffer {
 export class ReferenceDevice implements Device {
   readonly name = 'reference';
   readonly description = 'float64, one element at a time, one thread';
+  readonly hasFloat16 = true;
   readonly #poison: boolean;
   readonly #buffers = new LiveBuffers<ReferenceBuffer>();
   readonly #programs = new Map<string, CompiledProgram>();
@@ -32,7 +34,8 @@ export class ReferenceDevice implements Device {
 
   allocate(byteLength: number): DeviceBuffer {
     this.#checkOpen();
-    const values = new Float64Array(Math.max(1, Math.ceil(byteLength / BYTES_PER_ELEMENT)));
+    // Enough for the elements of the smallest dtype.
+    const values = new Float64Array(Math.max(1, Math.ceil(byteLength / bytesPerElement.float16)));
     if (this.#poison) values.fill(Number.NaN);
     const buffer = new ReferenceBuffer(byteLength, values);
     this.#buffers.add(buffer);
@@ -44,18 +47,20 @@ export class ReferenceDevice implements Device {
     this.#buffers.delete(buffer);
   }
 
-  /** float32 data is kept as it is given, in float64. */
+  /** float32 data is kept as it is given, in float64; all else as its dtype has it. */
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
-    const values = this.#valuesOf(buffer, data.length);
+    const values = this.#valuesOf(buffer, data.length, dtype);
     if (dtype === 'float32') values.set(data);
-    else for (let i = 0; i < data.length; i++) values[i] = integerOf[dtype](data[i]);
+    else for (let i = 0; i < data.length; i++) values[i] = storedAs[dtype](data[i]);
   }
 
   async read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray> {
-    const values = this.#valuesOf(buffer, elements).subarray(0, elements);
+    const values = this.#valuesOf(buffer, elements, dtype).subarray(0, elements);
     switch (dtype) {
       case 'float32':
         return values.slice();
+      case 'float16':
+        return Float32Array.from(values);
       case 'int32':
         return Int32Array.from(values);
       case 'uint32':
@@ -127,13 +132,14 @@ export class ReferenceDevice implements Device {
     );
   }
 
-  #valuesOf(buffer: DeviceBuffer, elements = 0): Float64Array {
+  #valuesOf(buffer: DeviceBuffer, elements = 0, dtype: DType = 'float32'): Float64Array {
     this.#checkOpen();
-    return this.#buffers.get(buffer, elements).values;
+    return this.#buffers.get(buffer, elements, dtype).values;
   }
 }
 
-const integerOf = {
+const storedAs = {
+  float16: roundFloat16,
   int32: (value: number) => value | 0,
   uint32: (value: number) => value >>> 0,
   bool: (value: number) => (value !== 0 ? 1 : 0),

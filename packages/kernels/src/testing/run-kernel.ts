@@ -1,7 +1,7 @@
 /** Runs one kernel on host arrays, on any device, with memory arranged so that reads and writes out of bounds show. */
 
 import type { Device, DeviceBuffer } from '../device.js';
-import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
+import { bytesPerElement, type DType, type HostArray } from '../dtype.js';
 import { type Kernel, kernelOutputs } from '../kernel.js';
 import { expectSameBits } from './allclose.js';
 
@@ -19,14 +19,14 @@ export async function runKernel(
   scalars: readonly number[] = [],
 ): Promise<HostArray[]> {
   const buffers: DeviceBuffer[] = [];
-  const allocate = (elements: number): DeviceBuffer => {
-    const buffer = device.allocate(Math.max(1, elements) * BYTES_PER_ELEMENT);
+  const allocate = (elements: number, dtype: DType): DeviceBuffer => {
+    const buffer = device.allocate(Math.max(1, elements) * bytesPerElement[dtype]);
     buffers.push(buffer);
     return buffer;
   };
   const upload = (data: ArrayLike<number>, dtype: DType): DeviceBuffer => {
-    const buffer = allocate(data.length + TAIL);
-    const tail = new Array<number>(TAIL).fill(dtype === 'float32' ? Number.NaN : -1);
+    const buffer = allocate(data.length + TAIL, dtype);
+    const tail = new Array<number>(TAIL).fill(dtype.startsWith('float') ? Number.NaN : -1);
     device.write(buffer, dtype, [...Array.from(data), ...tail]);
     return buffer;
   };
@@ -34,8 +34,8 @@ export async function runKernel(
     const inputBuffers = inputs.map((data, input) => upload(data, kernel.inputs[input]));
     const specs = kernelOutputs(kernel);
     const guards: DeviceBuffer[] = [];
-    const outputs = specs.map(({ elements }) => {
-      const output = allocate(elements);
+    const outputs = specs.map(({ elements, dtype }) => {
+      const output = allocate(elements, dtype);
       guards.push(upload(GUARD, 'float32'));
       return output;
     });

@@ -72,6 +72,30 @@ export const mathFunctions = [
     }
   `,
 
+  // The nearest float16, ties to even, as a float. Below 2^-14, a float16 is a whole number of 2^-24, which is what the last bits of
+  // a float between 0.5 and 1 count.
+  wgsl`
+    fn dmpo_round_float16(x: F) -> F {
+      let bits = bitcast<U>(x) & U(0x7fffffff);
+      let normal = (bits + U(0xfff) + ((bits >> U(13)) & U(1))) & U(0xffffe000);
+      let steps = bitcast<U>(abs(x) + F(0.5)) - U(0x3f000000);
+      let finite = select(normal, bitcast<U>(F(steps) * 5.9604644775390625e-8), bits < U(0x38800000));
+      let limited = select(select(finite, U(0x7f800000), bits >= U(0x477ff000)), bits, bits > U(0x7f800000));
+      return bitcast<F>(limited | (bitcast<U>(x) & U(0x80000000)));
+    }
+  `,
+  // The bits of the nearest float16.
+  wgsl`
+    fn dmpo_float16_bits(x: F) -> U {
+      let bits = bitcast<U>(x) & U(0x7fffffff);
+      let normal = (bits - U(0x38000000) + U(0xfff) + ((bits >> U(13)) & U(1))) >> U(13);
+      let steps = bitcast<U>(abs(x) + F(0.5)) - U(0x3f000000);
+      let finite = select(normal, steps, bits < U(0x38800000));
+      let limited = select(finite, U(0x7c00), bits >= U(0x477ff000));
+      return select(limited, U(0x7e00), bits > U(0x7f800000)) | ((bitcast<U>(x) >> U(16)) & U(0x8000));
+    }
+  `,
+
   // The nearest float of an integer beyond 2^24: halves convert exactly, and their sum is rounded once.
   wgsl`
     fn dmpo_from_uint(x: U) -> F { return F(x >> U(16)) * 65536.0 + F(x & U(65535)); }

@@ -1,6 +1,7 @@
 /** What a kernel becomes on a GPU: compute shaders, dispatched in order over buffers. */
 
 import type { DType } from '../dtype.js';
+import { withFunctions } from './functions.js';
 import type { Target } from './target.js';
 import { scalarType, wgsl } from './wgsl.js';
 
@@ -21,8 +22,8 @@ export interface BufferUse {
   readonly name: string;
   readonly place: Place;
   readonly dtype: DType;
-  /** Elements per load and store: 1 for a scalar, 4 for a vec4. */
-  readonly width: 1 | 4;
+  /** Elements per load and store: 1 for a scalar, 4 for a vec4; 2 only where float16 is packed into words. */
+  readonly width: 1 | 2 | 4;
   /** 'update' is both: a buffer that a map changes in place. */
   readonly access: 'read' | 'write' | 'update';
 }
@@ -52,22 +53,86 @@ export function scalarStorage(dispatch: Dispatch, hasImmediates: boolean): Scala
   return hasImmediates && count <= MOST_IMMEDIATES ? 'immediate' : 'uniform';
 }
 
+/** How shaders see float16 in memory, whose bytes are the same: as f16, where the adapter has it, or as pairs in u32. */
+export type Float16Storage = 'f16' | 'pairs';
+
 /** The complete WGSL module of a dispatch. Buffers are bound in group 0 in their order, uniform scalars in group 1. */
-export function moduleSource(dispatch: Dispatch, hasImmediates: boolean): string {
+export function moduleSource(
+  dispatch: Dispatch,
+  hasImmediates: boolean,
+  float16: Float16Storage = 'pairs',
+): string {
   const storage = scalarStorage(dispatch, hasImmediates);
-  const parts = dispatch.buffers.map(bufferDeclaration);
+  const hasFloat16 = dispatch.buffers.some(({ dtype }) => dtype === 'float16');
+  const parts = dispatch.buffers.map((use, binding) =>
+    use.dtype !== 'float16'
+      ? bufferDeclaration(use, binding)
+      : float16 === 'f16'
+        ? halfDeclaration(use, binding)
+        : pairDeclaration(use, binding),
+  );
   if (storage !== undefined) parts.unshift(scalarsDeclaration(dispatch.scalars ?? [], storage));
-  if (dispatch.subgroups) parts.unshift('enable subgroups;');
-  return [...parts, dispatch.code].join('\n');
+  const directives = [
+    ...(hasFloat16 && float16 === 'f16' ? ['enable f16;'] : []),
+    ...(dispatch.subgroups ? ['enable subgroups;'] : []),
+  ];
+  return [...directives, withFunctions(parts.join('\n')), dispatch.code].join('\n');
 }
 
 function bufferDeclaration({ name, dtype, width, access }: BufferUse, binding: number): string {
   const scalar = scalarType[dtype];
-  const type = width === 1 ? scalar : `vec4<${scalar}>`;
+  const type = width === 1 ? scalar : `vec${width}<${scalar}>`;
+  return declaration(binding, name, access, type, type, `${name}[i]`, `${name}[i] = value;`);
+}
+
+function halfDeclaration({ name, width, access }: BufferUse, binding: number): string {
+  const inRegister = width === 1 ? 'f32' : `vec${width}<f32>`;
+  const inMemory = width === 1 ? 'f16' : `vec${width}<f16>`;
+  const load = `${inRegister}(${name}[i])`;
+  return declaration(binding, name, access, inMemory, inRegister, load, `${name}[i] = ${inMemory}(value);`);
+}
+
+/** pack2x16float may do as it likes beyond the largest float16, and with ties: the bits are made by hand. */
+function pairDeclaration({ name, width, access }: BufferUse, binding: number): string {
+  switch (width) {
+    case 1:
+      if (access !== 'read') throw new RangeError('stores of single float16 elements');
+      return declaration(
+        binding,
+        name,
+        access,
+        'u32',
+        'f32',
+        `unpack2x16float(${name}[i >> 1u])[i & 1u]`,
+        '',
+      );
+    case 2: {
+      const store = `${name}[i] = dmpo_float16_bits(value.x) | (dmpo_float16_bits(value.y) << 16u);`;
+      return declaration(binding, name, access, 'u32', 'vec2<f32>', `unpack2x16float(${name}[i])`, store);
+    }
+    case 4: {
+      const load = `vec4<f32>(unpack2x16float(${name}[i].x), unpack2x16float(${name}[i].y))`;
+      const store = `let bits = dmpo_float16_bits_4(value); ${name}[i] = bits.xz | (bits.yw << vec2<u32>(16u));`;
+      return declaration(binding, name, access, 'vec2<u32>', 'vec4<f32>', load, store);
+    }
+    default:
+      return width satisfies never;
+  }
+}
+
+function declaration(
+  binding: number,
+  name: string,
+  access: BufferUse['access'],
+  inMemory: string,
+  inRegister: string,
+  load: string,
+  store: string,
+): string {
   const mode = access === 'read' ? 'read' : 'read_write';
-  const lines = [`@group(0) @binding(${binding}) var<storage, ${mode}> ${name}: array<${type}>;`];
-  if (access !== 'write') lines.push(`fn load_${name}(i: u32) -> ${type} { return ${name}[i]; }`);
-  if (access !== 'read') lines.push(`fn store_${name}(i: u32, value: ${type}) { ${name}[i] = value; }`);
+  const lines = [`@group(0) @binding(${binding}) var<storage, ${mode}> ${name}: array<${inMemory}>;`];
+  if (access !== 'write') lines.push(`fn load_${name}(i: u32) -> ${inRegister} { return ${load}; }`);
+  if (access !== 'read') lines.push(`fn store_${name}(i: u32, value: ${inRegister}) { ${store} }`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -2,8 +2,9 @@
 
 import { checkCommand } from '../check-command.js';
 import type { Command, Device, DeviceBuffer, MemoryReport } from '../device.js';
-import { BYTES_PER_ELEMENT, type DType, type HostArray } from '../dtype.js';
+import { bytesPerElement, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
+import { float16Bits, float16Value } from '../float16.js';
 import type { Kernel } from '../kernel.js';
 import { inPlaceOf } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
@@ -55,6 +56,7 @@ class WebGpuBuffer implements DeviceBuffer {
 
 export class WebGpuDevice implements Device {
   readonly name = 'webgpu';
+  readonly hasFloat16 = true;
   readonly description: string;
   readonly #gpu: GPUDevice;
   readonly #setup: WebGpuSetup;
@@ -105,7 +107,7 @@ export class WebGpuDevice implements Device {
 
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
     this.#monitor.check();
-    const { memory } = this.#buffers.get(buffer, data.length);
+    const { memory } = this.#buffers.get(buffer, data.length, dtype);
     const elements = typedArray(dtype, data);
     this.#monitor.watch(during('a buffer was written'), () =>
       this.#gpu.queue.writeBuffer(memory.gpu, 0, elements),
@@ -114,12 +116,15 @@ export class WebGpuDevice implements Device {
 
   async read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray> {
     this.#monitor.check();
-    const { memory } = this.#buffers.get(buffer, elements);
-    const byteLength = elements * BYTES_PER_ELEMENT;
+    const { memory } = this.#buffers.get(buffer, elements, dtype);
+    // Whole words are copied.
+    const byteLength = 4 * Math.ceil((elements * bytesPerElement[dtype]) / 4);
     const bytes = byteLength === 0 ? new ArrayBuffer(0) : await this.#staging.read(memory.gpu, byteLength);
     switch (dtype) {
       case 'float32':
         return new Float32Array(bytes);
+      case 'float16':
+        return Float32Array.from(new Uint16Array(bytes, 0, elements), float16Value);
       case 'int32':
         return new Int32Array(bytes);
       case 'uint32':
@@ -205,13 +210,13 @@ export class WebGpuDevice implements Device {
     // A command that writes what it reads may be none that a program can be written for.
     if (inPlace.length > 0) checkCommand(command);
     const program = this.#programs.load(kernel, inPlace);
-    const { inputElements, outputElements } = program;
+    const { inputBytes, outputBytes } = program;
     const isFine =
       scalars.length === kernel.scalars.length &&
-      inputs.length === inputElements.length &&
-      outputs.length === outputElements.length &&
-      inputs.every((buffer, i) => buffer.byteLength >= 4 * inputElements[i]) &&
-      outputs.every((buffer, i) => buffer.byteLength >= 4 * outputElements[i]);
+      inputs.length === inputBytes.length &&
+      outputs.length === outputBytes.length &&
+      inputs.every((buffer, i) => buffer.byteLength >= inputBytes[i]) &&
+      outputs.every((buffer, i) => buffer.byteLength >= outputBytes[i]);
     if (!isFine || outputs.length > 1) checkCommand(command);
     for (const buffer of inputs) this.#buffers.get(buffer);
     for (const buffer of outputs) this.#buffers.get(buffer);
@@ -264,6 +269,12 @@ function typedArray(dtype: DType, data: ArrayLike<number>) {
       return data instanceof Uint32Array && isUnshared(data) ? data : Uint32Array.from(data);
     case 'bool':
       return Uint32Array.from(data, (value) => (value !== 0 ? 1 : 0));
+    case 'float16': {
+      // Whole words are written.
+      const pairs = new Uint16Array(2 * Math.ceil(data.length / 2));
+      for (let i = 0; i < data.length; i++) pairs[i] = float16Bits(data[i]);
+      return pairs;
+    }
     default:
       return dtype satisfies never;
   }

@@ -32,12 +32,13 @@ export function wgsl(strings: TemplateStringsArray, ...pieces: readonly Piece[])
     .trim()}\n`;
 }
 
-/** The WGSL type of one element in a register. bool is 0 or 1 in a u32. */
+/** The WGSL type of one element in a register. bool is 0 or 1 in a u32, float16 is computed with as f32. */
 export const scalarType = {
   float32: 'f32',
   int32: 'i32',
   uint32: 'u32',
   bool: 'u32',
+  float16: 'f32',
 } as const satisfies Record<DType, string>;
 
 /** Elements of a value in a register: one, or the four of a vec4. */

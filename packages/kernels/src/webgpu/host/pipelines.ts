@@ -75,7 +75,8 @@ export class Pipelines {
 
   /** The whole module of a dispatch. */
   source(dispatch: Dispatch): string {
-    return moduleSource(dispatch, this.#hasImmediates);
+    const float16 = this.#gpu.features.has('shader-f16') ? 'f16' : 'pairs';
+    return moduleSource(dispatch, this.#hasImmediates, float16);
   }
 
   async #compile(dispatch: Dispatch, kernel: string, source: string): Promise<Pipeline> {

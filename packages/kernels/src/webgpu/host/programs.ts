@@ -1,10 +1,12 @@
 /** Kernels as this device runs them: their programs, whose pipelines are compiled when they are first needed, or before. */
 
 import { checkKernel } from '../../check-kernel.js';
+import { bytesPerElement } from '../../dtype.js';
 import { type Kernel, kernelBytes, kernelFlops, kernelInputElements, kernelOutputs } from '../../kernel.js';
 import { type InPlace, KernelMap } from '../../kernel-map.js';
 import { kernelTitle } from '../../kernel-title.js';
 import type { Dispatch, Program } from '../program.js';
+import { withStorageTypes } from '../storage-types.js';
 import type { Target } from '../target.js';
 import type { Pipeline, Pipelines } from './pipelines.js';
 import type { Work } from './recorder.js';
@@ -20,8 +22,8 @@ export interface LoadedProgram {
   /** Work of each dispatch, taken to be alike. */
   readonly work: Work;
   /** What each buffer of a command must have at least. */
-  readonly inputElements: readonly number[];
-  readonly outputElements: readonly number[];
+  readonly inputBytes: readonly number[];
+  readonly outputBytes: readonly number[];
 }
 
 export interface LoadedDispatch extends Dispatch {
@@ -36,7 +38,7 @@ export class Programs {
     this.#pipelines = pipelines;
     this.#kernels = new KernelMap((kernel, inPlace) => {
       checkKernel(kernel);
-      return load(kernel, write(kernel, target, inPlace));
+      return load(kernel, withStorageTypes(write(kernel, target, inPlace), kernel, target));
     });
   }
 
@@ -71,7 +73,9 @@ function load(kernel: Kernel, { dispatches, scratch }: Program): LoadedProgram {
     dispatches: wanted.map((dispatch) => ({ ...dispatch, pipeline: undefined })),
     scratch: scratch.map((elements) => 4 * elements),
     work: { flops: kernelFlops(kernel) / share, bytes: kernelBytes(kernel) / share },
-    inputElements: kernelInputElements(kernel),
-    outputElements: kernelOutputs(kernel).map(({ elements }) => elements),
+    inputBytes: kernelInputElements(kernel).map(
+      (elements, i) => elements * bytesPerElement[kernel.inputs[i]],
+    ),
+    outputBytes: kernelOutputs(kernel).map(({ elements, dtype }) => elements * bytesPerElement[dtype]),
   };
 }
