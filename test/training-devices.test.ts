@@ -12,7 +12,7 @@ const asset = (name: string) =>
   JSON.parse(readFileSync(new URL(`../packages/dmpo/assets/emoji-base/${name}`, import.meta.url), 'utf8'));
 
 /** The losses of the first `steps` of STEPS steps, of a model that starts from random weights. */
-async function train(device: 'cpu' | 'webgpu', steps: number): Promise<number[]> {
+async function train(device: 'cpu' | 'webgpu' | 'gpujs', steps: number): Promise<number[]> {
   const open = await openDevice(device);
   const model = new UNet2DModel(asset('config.json'), { generator: new nn.HostGenerator(7) });
   const scheduler = DDPMScheduler.fromConfig(asset('scheduler_config.json'));
@@ -40,5 +40,14 @@ describe('the emoji training step', () => {
     expect(Number(actual.at(-1))).toBeLessThan(0.9 * Number(actual[0]));
 
     expect(await train('webgpu', 5)).toEqual(actual.slice(0, 5));
+  }, 300_000);
+
+  it("has the cpu device's losses on gpujs", async () => {
+    const expected = await train('cpu', 3);
+    const actual = await train('gpujs', 3);
+    expect(new Set(actual).size).toBe(3);
+    actual.forEach((loss, step) => {
+      expect(Math.abs(loss / Number(expected[step]) - 1)).toBeLessThan(1e-4);
+    });
   }, 300_000);
 });
