@@ -4,7 +4,7 @@ import type { AdapterClass, Target } from '../target.js';
 import type { Gemm } from './gemm.js';
 import { REGISTER_DEPTH } from './register-tile.js';
 import { possibleSplits, slabsOf } from './split.js';
-import { isPossible, LANES, registerTiles, type Tile, tileOf, workgroupTiles } from './tiles.js';
+import { findTile, isPossible, LANES, registerTiles, type Tile, tileOf, workgroupTiles } from './tiles.js';
 import { slabDepth } from './workgroup-tile.js';
 
 export interface Choice {
@@ -21,10 +21,13 @@ export interface GemmOptions {
   readonly splits?: number;
 }
 
-/** Decides for a GEMM; a tile found by measuring on this adapter comes before the model's. */
+/**
+ * Decides for a GEMM. A tile found by measuring on this adapter comes before the model's. A tile that the target cannot run, or a
+ * measured one that there no longer is, counts for nothing; throws `BAD_OPTION` if the option names none.
+ */
 export function choose(gemm: Gemm, target: Target, options: GemmOptions = {}): Choice {
-  const name = options.tile ?? target.tuned?.get(shapeClass(gemm));
-  const named = name === undefined ? undefined : tileOf(name);
+  const tuned = findTile(target.tuned?.get(shapeClass(gemm)));
+  const named = options.tile === undefined ? tuned : tileOf(options.tile);
   const tiles = named !== undefined && isPossible(named, gemm, target) ? [named] : tilesFor(gemm, target);
   return bestOf(tiles.map((tile) => bestSplit(gemm, tile, target, options.splits))).choice;
 }

@@ -86,14 +86,18 @@ export const registerTiles: readonly RegisterTile[] = [
   registerTile(4, 4),
 ];
 
+const tiles: readonly Tile[] = [...workgroupTiles, ...registerTiles];
+
+export function findTile(name: string | undefined): Tile | undefined {
+  return tiles.find((tile) => tile.name === name);
+}
+
+/** Throws `BAD_OPTION` if there is none. */
 export function tileOf(name: string): Tile {
-  const tiles = [...workgroupTiles, ...registerTiles];
-  const tile = tiles.find((one) => one.name === name);
-  if (tile === undefined) {
-    const names = tiles.map((one) => one.name);
-    throw new DmpoError('BAD_OPTION', `There is no GEMM tile '${name}'.`, `Take one of ${names.join(', ')}.`);
-  }
-  return tile;
+  const tile = findTile(name);
+  if (tile !== undefined) return tile;
+  const names = tiles.map((one) => one.name).join(', ');
+  throw new DmpoError('BAD_OPTION', `There is no GEMM tile '${name}'.`, `Take one of ${names}.`);
 }
 
 /** Whether programs for the target may consist of such tiles, and the GEMM's operands suit them. */
