@@ -44,6 +44,9 @@ const shapes: Record<AdapterClass, ReduceShape> = {
 /** Sums are made of sums of this many terms, so that rounding errors grow with the number of blocks and not of terms. */
 const BLOCK = 32;
 
+/** Vectors that fill a cache line of most GPUs. */
+const NEIGHBOURS = 8;
+
 export function reduceProgram(kernel: ReduceKernel, target: Target): Program {
   const order = orderReduction(kernel);
   const { outer, rows, inner, expression } = order;
@@ -134,8 +137,10 @@ function planReduction(order: ReduceOrder, target: Target, mostSlices = Number.P
   const results = isContiguous ? outer : (outer * inner) / width;
 
   const workgroup = Math.min(settings.workgroup, target.invocations);
+  // Results side by side are read side by side: a workgroup shall have some of them.
+  const mostLanes = Math.min(settings.lanes, isContiguous ? workgroup : workgroup / NEIGHBOURS);
   let lanes = 1;
-  while (lanes * 2 <= Math.min(settings.lanes, workgroup) && lanes * 2 * settings.loads <= steps) lanes *= 2;
+  while (lanes * 2 <= mostLanes && lanes * 2 * settings.loads <= steps) lanes *= 2;
   const wanted = Math.min(
     Math.floor(settings.invocations / (results * lanes)),
     Math.floor(steps / (lanes * settings.loads)),
@@ -211,7 +216,7 @@ function reduceDispatch(reduction: Reduction, pass: Pass, target: Target): Dispa
         let end = select(begin, min(begin + SLICE_ROWS, ROWS), is_needed);
         let first = begin + lane * ${rowWidth}u;
 
-        ${accumulation(reduction, width, `load_row(outer, row, inner * ${innerWidth}u)`)}
+        ${accumulation(reduction, width, `load_row(outer, row, inner * ${innerWidth}u)`, sliceRows <= BLOCK * lanes * rowWidth)}
 
         var result = ${isContiguous && width === 4 ? acrossText(reduction, 'total') : 'total'};
         ${joinLanes({ lanes, stride: isContiguous ? 1 : perGroup, shared: 'shared_results', value: 'result', join: 'join' })}
@@ -224,8 +229,19 @@ function reduceDispatch(reduction: Reduction, pass: Pass, target: Target): Dispa
 }
 
 /** Lines that leave in `total` what `value` gives for the rows from `first` to `end` in steps of STEP. */
-function accumulation({ dtype, maximises }: Reduction, width: Width, value: string): string {
+function accumulation(
+  { dtype, maximises }: Reduction,
+  width: Width,
+  value: string,
+  isOneBlock: boolean,
+): string {
   const type = wgslType(dtype, width);
+  if (!maximises && isOneBlock) {
+    return wgsl`
+      var total = ${type}();
+      for (var row = first; row < end; row += STEP) { total += ${value}; }
+    `;
+  }
   if (!maximises) {
     return wgsl`
       var total = ${type}();
