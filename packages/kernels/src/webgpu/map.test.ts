@@ -101,7 +101,7 @@ describe('epilogue4', () => {
       return epilogueCode(kernel).buffers.map(({ width }) => width);
     };
     expect(widths(64)).toEqual([4, 4]);
-    expect(widths(62)).toEqual([1, 1]);
+    expect(widths(61)).toEqual([1, 1]);
   });
 
   it('is four times epilogue, whatever the views', async () => {
