@@ -34,7 +34,7 @@ describe('the quick benchmark', () => {
   it('measures our devices on every workload of their processors', () => {
     for (const { id, processor } of quickWorkloads) {
       const measured = results.measurements.filter(({ workload }) => workload === id);
-      const ours = processor === 'cpu' ? ['reference', 'cpu'] : ['reference'];
+      const ours = ['reference', processor === 'cpu' ? 'cpu' : 'webgpu'];
       expect(measured.map(({ contender }) => contender)).toEqual(expect.arrayContaining(ours));
     }
   });

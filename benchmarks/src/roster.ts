@@ -65,6 +65,7 @@ export function roster({
     inNode('gpu.js', 'gpu.js on the CPU', 'gpu-js'),
     ...pytorch(threads),
     ...[
+      inNode('webgpu', 'dmpo, webgpu device', 'dmpo', 'webgpu', ['gpu']),
       inNode('tfjs-webgpu', 'tfjs webgpu', 'tfjs-webgpu', undefined, ['gpu']),
       inNode('jax-js-webgpu', 'jax-js webgpu', 'jax-js', 'webgpu', ['gpu']),
     ].map((contender) =>
