@@ -1,6 +1,7 @@
 /** Tensors, gradients, modules, optimisers and safetensors. */
 
 export { type Device, type DeviceName, type DeviceOptions, DmpoError, type DType } from '@dmpo/kernels';
+export { autocast } from './autocast.js';
 export { Generator, type GeneratorState } from './generator.js';
 export { checkpoint, type Gradients, grad, valueAndGrad, vjp } from './grad.js';
 export type { Shape } from './graph.js';
@@ -27,6 +28,8 @@ export { where } from './ops/pointwise.js';
 export * as optim from './optim/index.js';
 export { Parameter } from './parameter.js';
 export type { Plan, Step } from './plan/plan.js';
+export { type Profile, profile } from './profile/profile.js';
+export type { KernelRow } from './profile/table.js';
 export { currentDevice, openDevice, planStatistics, realize, setDevice, update } from './realize.js';
 export {
   type FileType,

@@ -30,6 +30,13 @@ export interface MemoryReport {
   readonly reservedBytes: number;
 }
 
+/** When a command's kernel ran. Times are in microseconds, on a clock of the device. */
+export interface KernelTime {
+  readonly kernel: Kernel;
+  /** The pieces that the device cut it into; none if there was nothing to compute. */
+  readonly parts: readonly { readonly label: string; readonly begin: number; readonly end: number }[];
+}
+
 export interface Device {
   /** 'cpu', 'reference', 'webgpu', 'gpujs' */
   readonly name: string;
@@ -52,6 +59,13 @@ export interface Device {
   /** Resolves when everything submitted has run; rejects with the typed error of what failed. */
   finish(): Promise<void>;
   memory(): MemoryReport;
+  /**
+   * Does `work` and times each command that it submits, in order; kernels run one by one meanwhile. Absent where the device cannot.
+   * Throws `PROFILING` while another profile is taken.
+   */
+  profile?(work: () => void | Promise<void>): Promise<KernelTime[]>;
+  /** What the device counts for the curious, from when it was opened. */
+  statistics?(): Readonly<Record<string, number>>;
   /** Returns cached memory to the system where that is possible. */
   trim(): void;
   /** Ends workers and frees everything. The device is unusable afterwards. */

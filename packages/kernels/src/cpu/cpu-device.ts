@@ -2,12 +2,13 @@
 
 import { checkCommand } from '../check-command.js';
 import { noFloat16 } from '../check-kernel.js';
-import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from '../device.js';
+import type { Command, Device, DeviceBuffer, DeviceOptions, KernelTime, MemoryReport } from '../device.js';
 import { type DType, type HostArray, WORD_BYTES } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import type { Kernel } from '../kernel.js';
 import { inPlaceOf } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
+import { Profiler } from '../profiler.js';
 import { elementWord } from '../words.js';
 import { COMMAND_HEADER_WORDS, KernelCache, type LoadedKernel, VECTOR_WORDS } from './kernel-cache.js';
 import { DeviceMemory } from './memory.js';
@@ -57,6 +58,7 @@ class CpuDevice implements Device {
   readonly #kernels: KernelCache;
   readonly #poison: boolean;
   readonly #buffers = new LiveBuffers<CpuBuffer>();
+  readonly #profiler = new Profiler<KernelTime>();
   #isClosed = false;
   #failure: DmpoError | undefined;
 
@@ -141,6 +143,50 @@ class CpuDevice implements Device {
 
   submit(commands: readonly Command[]): void {
     this.#checkUsable();
+    if (!this.#profiler.isOn) {
+      this.#run(commands);
+      return;
+    }
+    for (const command of commands) {
+      const begin = 1000 * performance.now();
+      this.#run([command]);
+      const { kernel } = command;
+      const part = { label: kernel.kind, begin, end: 1000 * performance.now() };
+      this.#profiler.add({ kernel, parts: [part] });
+    }
+  }
+
+  async profile(work: () => void | Promise<void>): Promise<KernelTime[]> {
+    this.#checkUsable();
+    return this.#profiler.record(work);
+  }
+
+  async finish(): Promise<void> {
+    this.#checkUsable();
+  }
+
+  memory(): MemoryReport {
+    return {
+      ...this.#buffers.report(),
+      reservedBytes: this.#isClosed ? 0 : this.#memory.byteLength,
+    };
+  }
+
+  /** WebAssembly memory cannot shrink, but what compiled kernels and scratch memory hold becomes free for buffers. */
+  trim(): void {
+    this.#checkUsable();
+    this.#kernels.clear();
+    this.#team.trim();
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#buffers.clear();
+    await this.#team.stop();
+  }
+
+  #run(commands: readonly Command[]): void {
     const loaded = commands.map((command) => this.#load(command));
     let words = 0;
     let scratchBytes = 0;
@@ -170,31 +216,6 @@ class CpuDevice implements Device {
       );
       throw this.#failure;
     }
-  }
-
-  async finish(): Promise<void> {
-    this.#checkUsable();
-  }
-
-  memory(): MemoryReport {
-    return {
-      ...this.#buffers.report(),
-      reservedBytes: this.#isClosed ? 0 : this.#memory.byteLength,
-    };
-  }
-
-  /** WebAssembly memory cannot shrink, but what compiled kernels and scratch memory hold becomes free for buffers. */
-  trim(): void {
-    this.#checkUsable();
-    this.#kernels.clear();
-    this.#team.trim();
-  }
-
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#buffers.clear();
-    await this.#team.stop();
   }
 
   /** Checks a command and finds the code that runs it. */

@@ -1,17 +1,19 @@
 /** A device that runs hand-written WGSL on the GPU: Dawn in Node, navigator.gpu in a browser. */
 
 import { checkCommand } from '../check-command.js';
-import type { Command, Device, DeviceBuffer, MemoryReport } from '../device.js';
+import type { Command, Device, DeviceBuffer, KernelTime, MemoryReport } from '../device.js';
 import { bytesPerElement, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import { float16Bits, float16Value } from '../float16.js';
 import type { Kernel } from '../kernel.js';
 import { inPlaceOf } from '../kernel-map.js';
 import { LiveBuffers } from '../live-buffers.js';
+import { Profiler } from '../profiler.js';
 import { elementWord } from '../words.js';
 import { BindGroups } from './host/bind-groups.js';
 import { BufferPool, type PooledBuffer } from './host/buffer-pool.js';
 import { during, FailureMonitor } from './host/failure.js';
+import { type PassTime, PassTimer } from './host/pass-timer.js';
 import { Pipelines } from './host/pipelines.js';
 import { type LoadedProgram, Programs, type ProgramWriter } from './host/programs.js';
 import { Recorder } from './host/recorder.js';
@@ -37,7 +39,7 @@ export interface WebGpuSetup {
 }
 
 /** Counts since the device was opened. */
-export interface WebGpuStatistics {
+export interface WebGpuStatistics extends Readonly<Record<string, number>> {
   readonly dispatches: number;
   readonly submits: number;
   readonly pipelines: number;
@@ -68,6 +70,7 @@ export class WebGpuDevice implements Device {
   readonly #groups: BindGroups;
   readonly #scalars: UniformScalars;
   readonly #recorder: Recorder;
+  readonly #profiler = new Profiler<{ kernel: Kernel; labels: string[] }>();
   readonly #buffers = new LiveBuffers<WebGpuBuffer>();
   #hostMilliseconds = 0;
   #isClosed = false;
@@ -164,6 +167,32 @@ export class WebGpuDevice implements Device {
     await this.#monitor.guard(this.#gpu.queue.onSubmittedWorkDone());
   }
 
+  /** By timestamps of the GPU, each kernel's part a compute pass of its own. Throws `UNSUPPORTED` where the adapter has none. */
+  async profile(work: () => void | Promise<void>): Promise<KernelTime[]> {
+    this.#monitor.check();
+    if (!this.#gpu.features.has('timestamp-query'))
+      throw new DmpoError(
+        'UNSUPPORTED',
+        'This adapter cannot measure time on the GPU.',
+        "Profile on another adapter, or on the device 'cpu'.",
+      );
+    const timer = new PassTimer(this.#gpu);
+    try {
+      const commands = await this.#profiler.record(async () => {
+        this.#recorder.timer = timer;
+        await work();
+      });
+      const times = (await this.#monitor.guard(timer.times())).values();
+      return commands.map(({ kernel, labels }) => ({
+        kernel,
+        parts: labels.map((label) => ({ label, ...(times.next().value as PassTime) })),
+      }));
+    } finally {
+      if (this.#recorder.timer === timer) this.#recorder.timer = undefined;
+      timer.destroy();
+    }
+  }
+
   memory(): MemoryReport {
     const reservedBytes = this.#isClosed ? 0 : this.#pool.bytes + this.#staging.bytes;
     return { ...this.#buffers.report(), reservedBytes };
@@ -249,6 +278,7 @@ export class WebGpuDevice implements Device {
         program.work,
       );
     }
+    this.#profiler.add({ kernel, labels: program.dispatches.map(({ label }) => label) });
     // The next command may have them: its dispatches come later.
     for (const buffer of scratch) this.#pool.give(buffer);
   }

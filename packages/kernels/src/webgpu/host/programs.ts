@@ -6,7 +6,7 @@ import { type Kernel, kernelBytes, kernelFlops, kernelInputElements, kernelOutpu
 import { type InPlace, KernelMap } from '../../kernel-map.js';
 import { kernelTitle } from '../../kernel-title.js';
 import type { Dispatch, Program } from '../program.js';
-import { withStorageTypes } from '../storage-types.js';
+import { typedProgram } from '../storage-types.js';
 import type { Target } from '../target.js';
 import type { Pipeline, Pipelines } from './pipelines.js';
 import type { Work } from './recorder.js';
@@ -38,7 +38,7 @@ export class Programs {
     this.#pipelines = pipelines;
     this.#kernels = new KernelMap((kernel, inPlace) => {
       checkKernel(kernel);
-      return load(kernel, withStorageTypes(write(kernel, target, inPlace), kernel, target));
+      return load(kernel, typedProgram(write, kernel, target, inPlace));
     });
   }
 
