@@ -1,15 +1,17 @@
-/** The dispatches around the products of Winograd's algorithm: a vector of four channels of one tile or filter per invocation. */
+/**
+ * The dispatches around the products of Winograd's algorithm. An invocation transforms one channel of one tile or filter: vectors
+ * of channels would be no faster on a software adapter, and take it three times as long to compile.
+ */
 
 import type { EpilogueCode } from '../../epilogue.js';
 import { type BufferUse, type Dispatch, linearGrid, type Place } from '../../program.js';
 import type { Target } from '../../target.js';
-import { scalarType, wgsl } from '../../wgsl.js';
+import { wgsl } from '../../wgsl.js';
 import type { Image } from '../taps.js';
 import {
   filterGradTransform,
   filterTransform,
   PATCH,
-  POSITIONS,
   TILE,
   type Transform,
   tileTransform,
@@ -25,184 +27,132 @@ export interface Tiling {
 
 export const tileCount = ({ batch, rows, columns }: Tiling): number => batch * rows * columns;
 
-const WORKGROUP = 64;
+/** Squares of pixels around the tiles of a tiling. */
+export interface TileSquares {
+  readonly label: string;
+  readonly transform: Transform;
+  readonly image: Image;
+  readonly tiling: Tiling;
+  /** Rows and columns by which a square begins before its tile. */
+  readonly pad: { readonly row: number; readonly column: number };
+}
 
-/**
- * destination[position, tile, channel]: transformed squares of pixels, of which the first lies `pad` before each tile. Pixels
- * outside the image are zero.
- */
+/** destination[position, tile, channel]: the transformed squares. Pixels outside the image are zero. */
 export function transformTiles(
-  {
-    label,
-    transform,
-    image,
-    tiling,
-    pad,
-  }: {
-    readonly label: string;
-    readonly transform: Transform;
-    readonly image: Image;
-    readonly tiling: Tiling;
-    readonly pad: { readonly row: number; readonly column: number };
-  },
+  { label, transform, image, tiling, pad }: TileSquares,
   source: Place,
   destination: Place,
   target: Target,
 ): Dispatch {
-  const vectors = image.channels / 4;
-  const tiles = tileCount(tiling);
+  const { height, width, channels } = image;
+  const count = tileCount(tiling) * channels;
   const code = wgsl`
     ${transform.code}
-    fn load_pixel(image: u32, row: i32, column: i32, vector: u32) -> vec4f {
-      let is_inside = (u32(row) < ${image.height}u) & (u32(column) < ${image.width}u);
-      let pixel = image * ${image.height * image.width}u + u32(row * ${image.width} + column);
-      return select(vec4f(), load_source(select(0u, pixel * ${vectors}u + vector, is_inside)), is_inside);
+    fn load_pixel(image: u32, row: i32, column: i32, channel: u32) -> f32 {
+      let is_inside = (u32(row) < ${height}u) & (u32(column) < ${width}u);
+      let pixel = image * ${height * width}u + u32(row * ${width} + column);
+      return select(0.0, load_source(select(0u, pixel * ${channels}u + channel, is_inside)), is_inside);
     }
   `;
   const body = [
-    `let vector = index % ${vectors}u;`,
-    `let tile = index / ${vectors}u;`,
-    ...tilePosition(tiling),
+    ...tilePosition(tiling, channels),
     `let row = i32(tile_row * ${TILE}u) - (${pad.row});`,
     `let column = i32(tile_column * ${TILE}u) - (${pad.column});`,
     '',
-    ...transformSquare(transform, (r, c) => `load_pixel(image, row + ${r}, column + ${c}, vector)`),
+    ...transformSquare(transform, (r, c) => `load_pixel(image, row + ${r}, column + ${c}, channel)`),
     '',
-    ...eachPosition((p, value) => `store_destination(index + ${p * tiles * vectors}u, ${value});`),
+    ...storePositions(count),
   ];
-  return stage(
-    label,
-    tiles * vectors,
-    [reads('source', source), writes('destination', destination)],
-    code,
-    body,
-    target,
-  );
+  const buffers = [buffer('source', source, 'read'), buffer('destination', destination, 'write')];
+  return stage(label, count, buffers, code, body, target);
 }
 
-/** destination[position, outChannel, inChannel] from a filter [outChannels, 3, 3, inChannels], reversed along both sides or not. */
-export function transformFilters(
-  {
-    outChannels,
-    inChannels,
-    isReversed,
-  }: {
-    readonly outChannels: number;
-    readonly inChannels: number;
-    readonly isReversed: boolean;
-  },
+/** A filter [outChannels, 3, 3, inChannels]. */
+export interface Filter {
+  readonly outChannels: number;
+  readonly inChannels: number;
+}
+
+/** destination[position, outChannel, inChannel]: the transformed filter, reversed along both sides or not. */
+export function transformFilter(
+  { outChannels, inChannels, isReversed }: Filter & { readonly isReversed: boolean },
   source: Place,
   destination: Place,
   target: Target,
 ): Dispatch {
-  const vectors = inChannels / 4;
-  const count = outChannels * vectors;
+  const count = outChannels * inChannels;
   const tap = (r: number, s: number) => (isReversed ? 8 - 3 * r - s : 3 * r + s);
   const body = [
-    `let first = index / ${vectors}u * ${9 * vectors}u + index % ${vectors}u;`,
+    firstTap(inChannels),
     '',
-    ...transformSquare(filterTransform, (r, s) => `load_source(first + ${tap(r, s) * vectors}u)`),
+    ...transformSquare(filterTransform, (r, s) => `load_source(first_tap + ${tap(r, s) * inChannels}u)`),
     '',
-    ...eachPosition((p, value) => `store_destination(index + ${p * count}u, ${value});`),
+    ...storePositions(count),
   ];
-  return stage(
-    'winograd filter',
-    count,
-    [reads('source', source), writes('destination', destination)],
-    filterTransform.code,
-    body,
-    target,
-  );
+  const buffers = [buffer('source', source, 'read'), buffer('destination', destination, 'write')];
+  return stage('winograd filter', count, buffers, filterTransform.code, body, target);
 }
 
-/** The tiles of the result from products[position, tile, channel], through the epilogue. */
+/** The result's tiles from source[position, tile, channel], through the epilogue, to output 0. */
 export function finishTiles(
   {
     image,
     tiling,
     epilogue,
-  }: {
-    readonly image: Image;
-    readonly tiling: Tiling;
-    readonly epilogue: EpilogueCode;
-  },
+  }: { readonly image: Image; readonly tiling: Tiling; readonly epilogue: EpilogueCode },
   source: Place,
   target: Target,
 ): Dispatch {
   const { height, width, channels } = image;
-  const vectors = channels / 4;
-  const tiles = tileCount(tiling);
-  const type = scalarType[epilogue.dtype];
+  const count = tileCount(tiling) * channels;
   const code = wgsl`
     ${tileTransform.code}
     ${epilogue.code}
-    fn store_pixel(image: u32, row: u32, column: u32, vector: u32, sums: vec4f) {
+    fn store_pixel(image: u32, row: u32, column: u32, channel: u32, sum: f32) {
       if (row < ${height}u && column < ${width}u) {
-        let at = ((image * ${height}u + row) * ${width}u + column) * ${vectors}u + vector;
-        let flat = at * 4u;
-        store_result(
-          at,
-          vec4<${type}>(
-            epilogue(flat, sums.x),
-            epilogue(flat + 1u, sums.y),
-            epilogue(flat + 2u, sums.z),
-            epilogue(flat + 3u, sums.w),
-          ),
-        );
+        let flat = ((image * ${height}u + row) * ${width}u + column) * ${channels}u + channel;
+        store_result(flat, epilogue(flat, sum));
       }
     }
   `;
-  const square = Array.from({ length: TILE * TILE }, (_, i) => [Math.floor(i / TILE), i % TILE]);
   const body = [
-    `let vector = index % ${vectors}u;`,
-    `let tile = index / ${vectors}u;`,
-    ...tilePosition(tiling),
+    ...tilePosition(tiling, channels),
     `let row = tile_row * ${TILE}u;`,
     `let column = tile_column * ${TILE}u;`,
     '',
-    ...transformSquare(tileTransform, (r, c) => `load_source(index + ${(r * PATCH + c) * tiles * vectors}u)`),
+    ...transformSquare(tileTransform, loadPosition(count)),
     '',
-    ...square.map(([r, c]) => `store_pixel(image, row + ${r}u, column + ${c}u, vector, row_${r}[${c}]);`),
-  ];
-  const result: BufferUse = { ...writes('result', { output: 0 }), dtype: epilogue.dtype };
-  return {
-    ...stage(
-      'winograd result',
-      tiles * vectors,
-      [reads('source', source), ...epilogue.buffers, result],
-      code,
-      body,
-      target,
+    ...square(TILE).map(
+      ([r, c]) => `store_pixel(image, row + ${r}u, column + ${c}u, channel, row_${r}[${c}]);`,
     ),
+  ];
+  const result: BufferUse = { ...buffer('result', { output: 0 }, 'write'), dtype: epilogue.dtype };
+  const buffers = [buffer('source', source, 'read'), ...epilogue.buffers, result];
+  return {
+    ...stage('winograd result', count, buffers, code, body, target),
     scalars: epilogue.scalars,
   };
 }
 
-/** The gradient [outChannels, 3, 3, inChannels] of a filter from products[position, outChannel, inChannel]. */
+/** The gradient of a filter from source[position, outChannel, inChannel], to output 0. */
 export function finishFilterGrad(
-  { outChannels, inChannels }: { readonly outChannels: number; readonly inChannels: number },
+  { outChannels, inChannels }: Filter,
   source: Place,
   target: Target,
 ): Dispatch {
-  const vectors = inChannels / 4;
-  const count = outChannels * vectors;
-  const taps = Array.from({ length: 9 }, (_, tap) => tap);
+  const count = outChannels * inChannels;
   const body = [
-    `let first = index / ${vectors}u * ${9 * vectors}u + index % ${vectors}u;`,
+    firstTap(inChannels),
     '',
-    ...transformSquare(filterGradTransform, (r, c) => `load_source(index + ${(r * PATCH + c) * count}u)`),
+    ...transformSquare(filterGradTransform, loadPosition(count)),
     '',
-    ...taps.map((tap) => `store_result(first + ${tap * vectors}u, row_${Math.floor(tap / 3)}[${tap % 3}]);`),
+    ...square(3).map(([r, s]) => `store_result(first_tap + ${(3 * r + s) * inChannels}u, row_${r}[${s}]);`),
   ];
-  return stage(
-    'winograd filter gradient',
-    count,
-    [reads('source', source), writes('result', { output: 0 })],
-    filterGradTransform.code,
-    body,
-    target,
-  );
+  const buffers = [buffer('source', source, 'read'), buffer('result', { output: 0 }, 'write')];
+  return stage('winograd filter gradient', count, buffers, filterGradTransform.code, body, target);
 }
+
+const WORKGROUP = 64;
 
 /** A dispatch of `count` invocations, which `body` tells apart by `index`. */
 function stage(
@@ -230,23 +180,38 @@ function stage(
   };
 }
 
-/** Declares the image of a tile, and its place there. */
-function tilePosition({ rows, columns }: Tiling): string[] {
+/** Declares the channel, the image and the tile's place there, of index [tile, channel]. */
+function tilePosition({ rows, columns }: Tiling, channels: number): string[] {
   return [
+    `let channel = index % ${channels}u;`,
+    `let tile = index / ${channels}u;`,
     `let image = tile / ${rows * columns}u;`,
     `let tile_row = tile / ${columns}u % ${rows}u;`,
     `let tile_column = tile % ${columns}u;`,
   ];
 }
 
-function eachPosition(line: (position: number, value: string) => string): string[] {
-  return Array.from({ length: POSITIONS }, (_, p) => line(p, `row_${Math.floor(p / PATCH)}[${p % PATCH}]`));
+/** Declares where the first tap of a filter lies, of index [outChannel, inChannel]. */
+function firstTap(inChannels: number): string {
+  return `let first_tap = index / ${inChannels}u * ${9 * inChannels}u + index % ${inChannels}u;`;
 }
 
-function reads(name: string, place: Place): BufferUse {
-  return { name, place, dtype: 'float32', width: 4, access: 'read' };
+/** Position by position, `count` elements apart, the transformed square of element `index`. */
+function loadPosition(count: number): (row: number, column: number) => string {
+  return (row, column) => `load_source(index + ${(row * PATCH + column) * count}u)`;
 }
 
-function writes(name: string, place: Place): BufferUse {
-  return { name, place, dtype: 'float32', width: 4, access: 'write' };
+function storePositions(count: number): string[] {
+  return square(PATCH).map(
+    ([row, column], position) => `store_destination(index + ${position * count}u, row_${row}[${column}]);`,
+  );
+}
+
+/** Rows and columns of a square. */
+function square(side: number): [row: number, column: number][] {
+  return Array.from({ length: side * side }, (_, i) => [Math.floor(i / side), i % side]);
+}
+
+function buffer(name: string, place: Place, access: 'read' | 'write'): BufferUse {
+  return { name, place, dtype: 'float32', width: 1, access };
 }

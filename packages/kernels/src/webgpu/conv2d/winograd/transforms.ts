@@ -27,7 +27,7 @@ const ZERO_SCALE = 1 / (AA * BB);
 const A_SCALE = 1 / (2 * AA * (AA - BB));
 const B_SCALE = 1 / (2 * BB * (BB - AA));
 
-/** A linear map of `from` vectors to `to` of them, applied to the columns of a square and then to its rows. */
+/** A linear map of `from` numbers to `to` numbers, applied to the columns of a square and then to its rows. */
 export interface Transform {
   readonly name: string;
   readonly from: number;
@@ -41,7 +41,7 @@ export const patchTransform: Transform = {
   from: 6,
   to: 6,
   code: wgsl`
-    fn transform_patch(d: array<vec4f, 6>) -> array<vec4f, 6> {
+    fn transform_patch(d: array<f32, 6>) -> array<f32, 6> {
       let even_a = d[4] - ${BB} * d[2];
       let odd_a = ${A} * (d[3] - ${BB} * d[1]);
       let even_b = d[4] - ${AA} * d[2];
@@ -64,7 +64,7 @@ export const filterTransform: Transform = {
   from: 3,
   to: 6,
   code: wgsl`
-    fn transform_filter(g: array<vec4f, 3>) -> array<vec4f, 6> {
+    fn transform_filter(g: array<f32, 3>) -> array<f32, 6> {
       let even_a = ${A_SCALE} * g[0] + ${A_SCALE * AA} * g[2];
       let odd_a = ${A_SCALE * A} * g[1];
       let even_b = ${B_SCALE} * g[0] + ${B_SCALE * BB} * g[2];
@@ -80,7 +80,7 @@ export const filterGradTransform: Transform = {
   from: 6,
   to: 3,
   code: wgsl`
-    fn transform_filter_grad(u: array<vec4f, 6>) -> array<vec4f, 3> {
+    fn transform_filter_grad(u: array<f32, 6>) -> array<f32, 3> {
       let even_a = u[1] + u[2];
       let even_b = u[3] + u[4];
       return array(
@@ -98,7 +98,7 @@ export const tileTransform: Transform = {
   from: 6,
   to: 4,
   code: wgsl`
-    fn transform_tile(m: array<vec4f, 6>) -> array<vec4f, 4> {
+    fn transform_tile(m: array<f32, 6>) -> array<f32, 4> {
       let even_a = m[1] + m[2];
       let odd_a = ${A} * (m[1] - m[2]);
       let even_b = m[3] + m[4];
@@ -119,7 +119,7 @@ export const tileGradTransform: Transform = {
   from: 4,
   to: 6,
   code: wgsl`
-    fn transform_tile_grad(y: array<vec4f, 4>) -> array<vec4f, 6> {
+    fn transform_tile_grad(y: array<f32, 4>) -> array<f32, 6> {
       let even_a = y[0] + ${AA} * y[2];
       let odd_a = ${A} * (y[1] + ${AA} * y[3]);
       let even_b = y[0] + ${BB} * y[2];
@@ -129,7 +129,7 @@ export const tileGradTransform: Transform = {
   `,
 };
 
-/** Lines that declare the transformed square; `load` gives its elements before, and element (row, column) is `row_<row>[column]`. */
+/** Lines that declare the transformed square, its element (row, column) as `row_<row>[column]`, from what `load` reads. */
 export function transformSquare(
   { name, from, to }: Transform,
   load: (row: number, column: number) => string,
