@@ -36,7 +36,7 @@ export async function open({ threads, variant = 'auto' }: ContenderOptions): Pro
     description: {
       library: `dmpo ${packageVersion('@dmpo/core')}`,
       details: `${device.name} device: ${device.description}`,
-      threads: device.name === 'reference' ? 1 : threads,
+      threads: device.name === 'cpu' ? threads : 1,
     },
     prepare(workload, inputs) {
       switch (workload.kind) {
