@@ -3,6 +3,7 @@
  * differentiated again.
  */
 
+import { currentAutocast, resumeAutocast } from './autocast.js';
 import { argumentError, shapeError } from './errors.js';
 import { type Call, type CheckpointNode, type Node, nextId, sources } from './graph.js';
 import { sameShape } from './ops/axes.js';
@@ -79,6 +80,7 @@ function refuseEarlierValues(loss: Node, storages: readonly Storage[]): void {
  */
 export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
   const { node } = fn(...inputs);
+  const precision = currentAutocast();
   return new Tensor({
     kind: 'checkpoint',
     id: nextId(),
@@ -86,7 +88,7 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, ...inputs: Tenso
     dtype: node.dtype,
     source: node,
     // Fresh nodes for the inputs make everything inside a second computation instead of the first one kept.
-    recompute: () => fn(...inputs.map(alias)),
+    recompute: () => resumeAutocast(precision, () => fn(...inputs.map(alias))),
   });
 }
 

@@ -1,4 +1,4 @@
-/** Applies a structured kernel: checks that operands are float32 (or as stated) and makes its output nodes. */
+/** Applies a structured kernel: checks that operands have the dtypes it takes, float32 unless stated, and makes its output nodes. */
 
 import type { DType, Kernel } from '@dmpo/kernels';
 import { dtypeError } from '../errors.js';
@@ -12,17 +12,22 @@ export interface Application {
   readonly kernel: Structural<Kernel>;
   readonly inputs: readonly Tensor[];
   readonly inputTypes?: readonly DType[];
+  /** Whether operands that should be float32 may be float16 as well; what is computed is float32. */
+  readonly takesFloat16?: boolean;
   readonly outputShapes: readonly Shape[];
   readonly gradient: CallGradient;
 }
 
-export function call({ kernel, inputs, inputTypes, outputShapes, gradient }: Application): Tensor[] {
-  const types = inputTypes ?? inputs.map((): DType => 'float32');
+export function call(application: Application): Tensor[] {
+  const { kernel, inputs, inputTypes, takesFloat16 = false, outputShapes, gradient } = application;
+  const types =
+    inputTypes ??
+    inputs.map(({ dtype }): DType => (takesFloat16 && dtype === 'float16' ? 'float16' : 'float32'));
   if (!inputs.every(({ dtype }, i) => dtype === types[i]))
     throw dtypeError(
       kernel.kind,
       inputs.map(({ dtype }) => dtype),
-      `Operands must be ${types.join(', ')}: use cast().`,
+      `Operands must be ${types.join(', ')}${takesFloat16 ? ' or float16' : ''}: use cast().`,
     );
   const outputs: OutputNode[] = [];
   const id = nextId();

@@ -6,9 +6,11 @@
  *   conv:       dx = inputGrad(g, w)    dw = filterGrad(x, g)
  *   inputGrad:  ddy = conv(g, w)        dw = filterGrad(g, dy)
  *   filterGrad: dx = inputGrad(dy, g)   ddy = conv(x, g)
+ * Operands may be float16; results, and so gradients, are float32. A gradient that is multiplied with float16 is rounded to it.
  */
 
 import type { Conv2dGeometry } from '@dmpo/kernels';
+import { autocastOperand, likeOperand } from '../autocast.js';
 import { argumentError, formatShape, shapeError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { call } from './call.js';
@@ -28,7 +30,7 @@ export interface Conv2dOptions {
 
 /** x [batch, height, width, inChannels], w [outChannels, kernelHeight, kernelWidth, inChannels] -> [batch, outHeight, outWidth, outChannels]. */
 export function conv2d(x: Tensor, w: Tensor, options: Conv2dOptions = {}): Tensor {
-  return forward(x, w, geometryOf(x, w, options));
+  return forward(autocastOperand(x), autocastOperand(w), geometryOf(x, w, options));
 }
 
 function geometryOf(
@@ -104,11 +106,12 @@ function forward(x: Tensor, w: Tensor, geometry: Conv2dGeometry): Tensor {
   const [y] = call({
     kernel: { kind: 'conv2d', geometry },
     inputs: [x, w],
+    takesFloat16: true,
     outputShapes: [[batch, outHeight, outWidth, outChannels]],
-    gradient: ([g], [x, w]) => [
-      inputGrad(g as Tensor, w as Tensor, geometry),
-      filterGrad(x as Tensor, g as Tensor, geometry),
-    ],
+    gradient: ([dy], [x, w]) => {
+      const g = likeOperand(dy as Tensor, x as Tensor);
+      return [inputGrad(g, w as Tensor, geometry), filterGrad(x as Tensor, g, geometry)];
+    },
   });
   return y as Tensor;
 }
@@ -118,11 +121,12 @@ function inputGrad(dy: Tensor, w: Tensor, geometry: Conv2dGeometry): Tensor {
   const [dx] = call({
     kernel: { kind: 'conv2dInputGrad', geometry },
     inputs: [dy, w],
+    takesFloat16: true,
     outputShapes: [[batch, inHeight, inWidth, inChannels]],
-    gradient: ([g], [dy, w]) => [
-      forward(g as Tensor, w as Tensor, geometry),
-      filterGrad(g as Tensor, dy as Tensor, geometry),
-    ],
+    gradient: ([ddx], [dy, w]) => {
+      const g = likeOperand(ddx as Tensor, dy as Tensor);
+      return [forward(g, w as Tensor, geometry), filterGrad(g, dy as Tensor, geometry)];
+    },
   });
   return dx as Tensor;
 }
@@ -132,11 +136,12 @@ function filterGrad(x: Tensor, dy: Tensor, geometry: Conv2dGeometry): Tensor {
   const [dw] = call({
     kernel: { kind: 'conv2dFilterGrad', geometry },
     inputs: [x, dy],
+    takesFloat16: true,
     outputShapes: [[outChannels, kernelHeight, kernelWidth, inChannels]],
-    gradient: ([g], [x, dy]) => [
-      inputGrad(dy as Tensor, g as Tensor, geometry),
-      forward(x as Tensor, g as Tensor, geometry),
-    ],
+    gradient: ([ddw], [x, dy]) => {
+      const g = likeOperand(ddw as Tensor, x as Tensor);
+      return [inputGrad(dy as Tensor, g, geometry), forward(x as Tensor, g, geometry)];
+    },
   });
   return dw as Tensor;
 }

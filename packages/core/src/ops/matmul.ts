@@ -1,10 +1,11 @@
 /**
  * Matrix product over the last two axes.
  * Gradients of C = A B: dA = dC B^T, dB = A^T dC, each again a matmul whose transposes are flags of the kernel; a matrix that
- * served a whole batch gets the sum over it.
+ * served a whole batch gets the sum over it. Operands may be float16, as those of conv2d.
  */
 
 import { elementCount } from '@dmpo/kernels';
+import { autocastOperand, likeOperand } from '../autocast.js';
 import { shapeError } from '../errors.js';
 import type { Shape } from '../graph.js';
 import type { Tensor } from '../tensor.js';
@@ -14,7 +15,8 @@ import { broadcastTo, reshape, transpose } from './movement.js';
 import { sum } from './reduce.js';
 
 /** [..., m, k] x [..., k, n] -> [..., m, n]; leading axes broadcast as in NumPy. */
-export function matmul(a: Tensor, b: Tensor): Tensor {
+export function matmul(left: Tensor, right: Tensor): Tensor {
+  const [a, b] = [operand(left), operand(right)];
   const [rankA, rankB] = [a.shape.length, b.shape.length];
   if (rankA < 2 || rankB < 2 || a.shape[rankA - 1] !== b.shape[rankB - 2])
     throw shapeError(
@@ -43,6 +45,11 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   return reshape(product, [...leading, m, n]);
 }
 
+/** The operand as autocast has it. What is transposed stays so: the conversion is of what lies in memory. */
+function operand(x: Tensor): Tensor {
+  return isTransposed(x) ? transpose(autocastOperand(transpose(x))) : autocastOperand(x);
+}
+
 /** A single matrix stays one and is shared; anything else is repeated to the whole batch and flattened to [batch, rows, columns]. */
 function asBatch(x: Tensor, leading: Shape, batch: number): Tensor {
   const matrix = x.shape.slice(-2);
@@ -67,13 +74,15 @@ function multiply(a: Tensor, b: Tensor): Tensor {
   const [product] = call({
     kernel: { kind: 'matmul', batch, m, n, k, transposeA, transposeB, batchedA, batchedB },
     inputs: [left, right],
+    takesFloat16: true,
     outputShapes: [batchedA || batchedB ? [batch, m, n] : [m, n]],
     gradient: ([g], [x, y]) => {
-      const [gradient, p, q] = [g as Tensor, x as Tensor, y as Tensor];
+      const [p, q] = [x as Tensor, y as Tensor];
+      const gradient = likeOperand(g as Tensor, p);
       const opA = transposeA ? transpose(p) : p;
       const opB = transposeB ? transpose(q) : q;
-      const gradientA = likeOperand(matmul(gradient, transpose(opB)), opA.shape);
-      const gradientB = likeOperand(matmul(transpose(opA), gradient), opB.shape);
+      const gradientA = summedLike(matmul(gradient, transpose(opB)), opA.shape);
+      const gradientB = summedLike(matmul(transpose(opA), gradient), opB.shape);
       return [transposeA ? transpose(gradientA) : gradientA, transposeB ? transpose(gradientB) : gradientB];
     },
   });
@@ -81,7 +90,7 @@ function multiply(a: Tensor, b: Tensor): Tensor {
 }
 
 /** Sums over the batch that a shared matrix served. */
-function likeOperand(gradient: Tensor, shape: Shape): Tensor {
+function summedLike(gradient: Tensor, shape: Shape): Tensor {
   return gradient.shape.length === shape.length ? gradient : sum(gradient, 0);
 }
 

@@ -6,6 +6,7 @@ export {
   ExponentialMovingAverage,
   type ExponentialMovingAverageOptions,
 } from './exponential-moving-average.js';
+export { GradScaler, type GradScalerOptions, type GradScalerState } from './grad-scaler.js';
 export { type Follower, Optimizer, type StepOptions, type Update, type UpdateRule } from './optimizer.js';
 export {
   constantSchedule,

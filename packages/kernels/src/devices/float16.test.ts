@@ -78,6 +78,22 @@ describe.each([...withFloat16, graphicsCard])('float16 on %s', (label) => {
     }
   });
 
+  it('is updated in place', async () => {
+    for (const count of [1, 3, 4, 7, 64]) {
+      const e = new ExpressionBuilder([count]);
+      const value = e.apply('toFloat32', e.load(0, { dtype: 'float16' }));
+      const expression = e.build(e.apply('toFloat16', e.apply('mul', value, value)));
+      const kernel: MapKernel = { kind: 'map', inputs: ['float16'], scalars: [], shape: [count], expression };
+      const data = normals(count, count).map(roundFloat16);
+      const buffer = device().allocate(2 * count);
+      device().write(buffer, 'float16', data);
+      device().submit([{ kernel, inputs: [buffer], outputs: [buffer], scalars: [] }]);
+      const result = await device().read(buffer, 'float16', count);
+      device().free(buffer);
+      expect(Array.from(result)).toEqual(Array.from(data, (x) => roundFloat16(x * x)));
+    }
+  });
+
   it('rounds within an expression', async () => {
     const e = new ExpressionBuilder([5]);
     const rounded = e.apply('toFloat32', e.apply('toFloat16', e.load(0)));

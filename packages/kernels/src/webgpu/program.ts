@@ -39,6 +39,16 @@ export interface Dispatch {
   /** WGSL without declarations of buffers and scalars; its entry point is called main. */
   readonly code: string;
   readonly workgroups: readonly [number, number, number];
+  /** The tile that was chosen, where there was a choice. */
+  readonly tile?: TileChoice;
+}
+
+/** A choice that measuring could make better. */
+export interface TileChoice {
+  /** Shapes of one class share the choice. */
+  readonly shapeClass: string;
+  /** Names of all tiles worth measuring, at most eight, the one first that is taken without measuring. */
+  candidates(): readonly string[];
 }
 
 /** Words of `var<immediate>` that every adapter with immediates has. */
@@ -79,51 +89,46 @@ export function moduleSource(
   return [...directives, withFunctions(parts.join('\n')), dispatch.code].join('\n');
 }
 
-function bufferDeclaration({ name, dtype, width, access }: BufferUse, binding: number): string {
+function bufferDeclaration(use: BufferUse, binding: number): string {
+  const { name, dtype, width } = use;
   const scalar = scalarType[dtype];
   const type = width === 1 ? scalar : `vec${width}<${scalar}>`;
-  return declaration(binding, name, access, type, type, `${name}[i]`, `${name}[i] = value;`);
+  return declaration(use, binding, type, type, `${name}[i]`, `${name}[i] = value;`);
 }
 
-function halfDeclaration({ name, width, access }: BufferUse, binding: number): string {
+function halfDeclaration(use: BufferUse, binding: number): string {
+  const { name, width } = use;
   const inRegister = width === 1 ? 'f32' : `vec${width}<f32>`;
   const inMemory = width === 1 ? 'f16' : `vec${width}<f16>`;
   const load = `${inRegister}(${name}[i])`;
-  return declaration(binding, name, access, inMemory, inRegister, load, `${name}[i] = ${inMemory}(value);`);
+  return declaration(use, binding, inMemory, inRegister, load, `${name}[i] = ${inMemory}(value);`);
 }
 
 /** pack2x16float may do as it likes beyond the largest float16, and with ties: the bits are made by hand. */
-function pairDeclaration({ name, width, access }: BufferUse, binding: number): string {
+function pairDeclaration(use: BufferUse, binding: number): string {
+  const { name, width, access } = use;
   switch (width) {
     case 1:
       if (access !== 'read') throw new RangeError('stores of single float16 elements');
-      return declaration(
-        binding,
-        name,
-        access,
-        'u32',
-        'f32',
-        `unpack2x16float(${name}[i >> 1u])[i & 1u]`,
-        '',
-      );
+      return declaration(use, binding, 'u32', 'f32', `unpack2x16float(${name}[i >> 1u])[i & 1u]`, '');
     case 2: {
       const store = `${name}[i] = dmpo_float16_bits(value.x) | (dmpo_float16_bits(value.y) << 16u);`;
-      return declaration(binding, name, access, 'u32', 'vec2<f32>', `unpack2x16float(${name}[i])`, store);
+      return declaration(use, binding, 'u32', 'vec2<f32>', `unpack2x16float(${name}[i])`, store);
     }
     case 4: {
       const load = `vec4<f32>(unpack2x16float(${name}[i].x), unpack2x16float(${name}[i].y))`;
       const store = `let bits = dmpo_float16_bits_4(value); ${name}[i] = bits.xz | (bits.yw << vec2<u32>(16u));`;
-      return declaration(binding, name, access, 'vec2<u32>', 'vec4<f32>', load, store);
+      return declaration(use, binding, 'vec2<u32>', 'vec4<f32>', load, store);
     }
     default:
       return width satisfies never;
   }
 }
 
+/** The variable, and what loads and stores element `i` of it. */
 function declaration(
+  { name, access }: BufferUse,
   binding: number,
-  name: string,
-  access: BufferUse['access'],
   inMemory: string,
   inRegister: string,
   load: string,

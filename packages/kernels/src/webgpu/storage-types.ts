@@ -4,15 +4,33 @@
  */
 
 import { type Kernel, kernelOutputs } from '../kernel.js';
+import type { InPlace } from '../kernel-map.js';
+import type { ProgramWriter } from './host/programs.js';
 import { type BufferUse, type Dispatch, linearGrid, type Program } from './program.js';
 import type { Target } from './target.js';
 import { wgsl } from './wgsl.js';
 
-/** The program with float16 where the kernel's inputs and outputs are float16. */
-export function withStorageTypes(program: Program, kernel: Kernel, target: Target): Program {
+/** The program that `write` writes, with float16 where the kernel's inputs and outputs are float16. */
+export function typedProgram(
+  write: ProgramWriter,
+  kernel: Kernel,
+  target: Target,
+  inPlace: InPlace,
+): Program {
+  const program = write(kernel, target, inPlace);
   const outputs = kernelOutputs(kernel);
   if (![...kernel.inputs, ...outputs.map(({ dtype }) => dtype)].includes('float16')) return program;
+  const isNarrow = program.dispatches.some(({ buffers }) =>
+    buffers.some(({ access, width }) => access === 'update' && width === 1),
+  );
+  if (!isNarrow) return withStorageTypes(program, kernel, target);
+  // What is stored element by element takes a way round, on which nothing is read and written at once.
+  const others = inPlace.filter(([, output]) => outputs[output].dtype !== 'float16');
+  return withStorageTypes(write(kernel, target, others), kernel, target);
+}
 
+function withStorageTypes(program: Program, kernel: Kernel, target: Target): Program {
+  const outputs = kernelOutputs(kernel);
   const scratch = [...program.scratch];
   const packings: Dispatch[] = [];
   const typed = (use: BufferUse): BufferUse => {
