@@ -48,5 +48,6 @@ export type {
 } from './train/config.js';
 export { PreferenceTrainer, type PreferenceTrainerParts } from './train/preference-trainer.js';
 export { Pretrainer, type PretrainerParts } from './train/pretrainer.js';
+export type { RecoverableTrainingOptions, Recovery, RecoveryOptions } from './train/recovery.js';
 export { type MicroBatch, type StepMetrics, type StepReport, Trainer } from './train/trainer.js';
 export type { TrainingOptions, TrainingOutcome, TrainingProgress } from './train/training-loop.js';

@@ -1,6 +1,7 @@
 /** Runs a trainer in the terminal: progress, checkpoints, Ctrl-C. */
 
 import type { CheckpointStorage } from '../train/checkpoint-storage.js';
+import type { Recovery } from '../train/recovery.js';
 import type { Trainer } from '../train/trainer.js';
 import type { TrainingOutcome, TrainingProgress } from '../train/training-loop.js';
 import { Interrupted } from './interruption.js';
@@ -27,6 +28,7 @@ export async function trainInTerminal(trainer: Trainer, options: TrainInTerminal
     const outcome = await trainer.train({
       storage,
       signal,
+      recovery: { onRecovery: (recovery) => terminal.note(describeRecovery(recovery)) },
       onStep: async (event) => {
         progress.update(event.step / event.steps, describeStep(event));
         await onStep?.(event);
@@ -41,6 +43,13 @@ export async function trainInTerminal(trainer: Trainer, options: TrainInTerminal
 function stopMessage({ step, checkpoint }: TrainingOutcome, resumeCommand: string): string {
   if (checkpoint === undefined) return 'Stopped before the first step; nothing was stored.';
   return `Stopped after step ${step}; ${checkpoint} is stored. Continue with: ${resumeCommand}`;
+}
+
+function describeRecovery({ error, failedStep, step, device, attemptsLeft }: Recovery): string {
+  return [
+    `\nStep ${failedStep + 1}: ${error.problem}`,
+    `Opened the device again (${device.name}, ${device.description}) and going on after step ${step}; ${attemptsLeft} more failures will be survived.`,
+  ].join('\n');
 }
 
 function describeStep({ step, steps, metrics, imagesPerSecond, secondsLeft }: TrainingProgress): string {

@@ -19,6 +19,10 @@ const commonKeys = {
     .positive()
     .default(1)
     .describe('gradients longer than this are scaled down to it'),
+  mixedPrecision: z
+    .enum(['no', 'fp16'])
+    .default('no')
+    .describe('"fp16" stores what is multiplied as float16 and scales the loss; weights stay float32'),
   checkpointEvery: count.default(200).describe('steps between checkpoints'),
 };
 

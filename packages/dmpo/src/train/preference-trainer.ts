@@ -1,6 +1,6 @@
 /** Preference fine-tuning: a model learns to denoise winners better than losers, measured against a frozen copy of itself. */
 
-import { concat, DmpoError, type Generator, type Tensor, tensor } from '@dmpo/core';
+import { concat, DmpoError, type Generator, type nn, type Tensor, tensor } from '@dmpo/core';
 import { parseConfig } from '../config.js';
 import type { PreferenceSet } from '../data/preference-set.js';
 import { denoisingErrors, denoisingTarget } from '../losses/denoising-errors.js';
@@ -34,7 +34,7 @@ export class PreferenceTrainer extends Trainer<PreferenceTrainerConfig> {
   readonly preferences: PreferenceSet;
   readonly reference: UNet2DModel;
   readonly #loss: (errors: PreferenceErrors) => PreferenceLossResult;
-  #fingerprints: Promise<Record<string, string>> | undefined;
+  #fingerprints: Record<string, string> | undefined;
 
   /** @throws `UNKNOWN_CONFIG_KEY`, `UNSUPPORTED_CONFIG_VALUE`, `BATCH_TOO_LARGE`, `SHAPE_MISMATCH`, `BAD_ARGUMENT` */
   constructor(parts: PreferenceTrainerParts, options: PreferenceTrainerOptions = {}) {
@@ -93,8 +93,12 @@ export class PreferenceTrainer extends Trainer<PreferenceTrainerConfig> {
     return this.preferences.nameOf(item);
   }
 
-  protected override fingerprints(): Promise<Record<string, string>> {
-    this.#fingerprints ??= this.#computeFingerprints();
+  protected override get frozenModules(): Readonly<Record<string, nn.Module>> {
+    return { reference: this.reference };
+  }
+
+  protected override async fingerprints(): Promise<Record<string, string>> {
+    this.#fingerprints ??= await this.#computeFingerprints();
     return this.#fingerprints;
   }
 

@@ -1,6 +1,18 @@
 /** What both trainers are: a model, its optimiser and moving average, one step at a time, and everything a checkpoint needs. */
 
-import { concat, DmpoError, Generator, grad, optim, realize, stack, type Tensor } from '@dmpo/core';
+import {
+  autocast,
+  concat,
+  currentDevice,
+  DmpoError,
+  Generator,
+  grad,
+  type nn,
+  optim,
+  realize,
+  stack,
+  type Tensor,
+} from '@dmpo/core';
 import type { ImageSet } from '../data/image-set.js';
 import type { UNet2DModel } from '../models/unet-2d-model.js';
 import type { NoiseScheduler } from '../schedulers/noise-scheduler.js';
@@ -8,9 +20,13 @@ import { jsonOf, parseJson, parseTensors, safetensorsOf, type Tensors } from './
 import type { CheckpointFiles } from './checkpoint-storage.js';
 import type { TrainerConfig } from './config.js';
 import { DataOrder } from './data-order.js';
-import { runTraining, type TrainingOptions, type TrainingOutcome } from './training-loop.js';
+import { type RecoverableTrainingOptions, runRecoverableTraining } from './recovery.js';
+import { runTraining, type TrainingOutcome } from './training-loop.js';
 
-/** Numbers of one optimiser step: `loss`, `gradientNorm`, `learningRate`, and what the trainer measures besides. */
+/**
+ * Numbers of one optimiser step: `loss`, `gradientNorm`, `learningRate`, and what the trainer measures besides. In mixed precision
+ * also `lossScale`, by which the loss was multiplied; then a step whose gradients overflowed has no `gradientNorm`, and changed no weight.
+ */
 export type StepMetrics = Readonly<Record<string, number>>;
 
 export interface StepReport {
@@ -43,6 +59,8 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
   readonly ema: optim.ExponentialMovingAverage;
   readonly #optimizer: optim.AdamW;
   readonly #learningRate: optim.Schedule;
+  /** In mixed precision only. */
+  readonly #scaler: optim.GradScaler | undefined;
   readonly #order: DataOrder;
   #history: StepMetrics[] = [];
 
@@ -56,6 +74,7 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
   ) {
     const { seed, batch, learningRate, weightDecay, emaDecay } = config;
     const parameters = model.parameters();
+    this.#scaler = gradScaler(config);
     this.#order = new DataOrder(seed, items, batch);
     this.#learningRate = learningRateSchedule(config);
     this.#optimizer = new optim.AdamW(parameters, { learningRate, weightDecay });
@@ -74,6 +93,11 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
   /** Images that one optimiser step looks at. */
   abstract readonly imagesPerStep: number;
 
+  /** Modules that training reads and never changes, by name: checkpoints do not hold them. */
+  protected get frozenModules(): Readonly<Record<string, nn.Module>> {
+    return {};
+  }
+
   /** What must be the same for a checkpoint to be continued, besides the configuration: fingerprints by name. */
   protected abstract fingerprints(): Promise<Record<string, string>>;
 
@@ -89,15 +113,18 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
 
   /**
    * Trains until `config.steps` steps are taken, or the signal aborts.
-   * @throws `NON_FINITE` naming the step, the items and the last good checkpoint
+   * @throws `NON_FINITE` naming the step, the items and the last good checkpoint; what the device failed with, see `recovery`
    */
-  train(options: TrainingOptions = {}): Promise<TrainingOutcome> {
-    return runTraining(this, options);
+  train({ recovery, ...options }: RecoverableTrainingOptions = {}): Promise<TrainingOutcome> {
+    return recovery === undefined
+      ? runTraining(this, options)
+      : runRecoverableTraining(this, options, recovery);
   }
 
   /** Takes one optimiser step over `accumulation` micro-batches. */
   async runStep(): Promise<StepReport> {
     const { accumulation, seed, maxGradientNorm } = this.config;
+    const scaler = this.#scaler;
     const learningRate = this.#learningRate(this.step);
     const parameters = this.model.parameters();
     const reports: MicroBatchReport[] = [];
@@ -106,9 +133,10 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
       const index = this.step * accumulation + micro;
       const items = await this.#order.items(index);
       const random = new Generator(seed, index * streamsPerMicroBatch);
-      const graph = this.microBatch(items, random);
+      const build = () => this.microBatch(items, random);
+      const graph = scaler ? autocast(build) : build();
       const loss = accumulation === 1 ? graph.loss : graph.loss.div(accumulation);
-      const grads = grad(loss, parameters);
+      const grads = grad(scaler?.scaleLoss(loss) ?? loss, parameters);
       const names = items.map((item) => this.nameOf(item));
       reports.push(new MicroBatchReport(graph, names));
       if (accumulation === 1) sum = grads;
@@ -119,20 +147,23 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
         disposeAll(before);
       }
     }
-    const { grads, norm } = optim.clipByGlobalNorm(sum ?? new Map(), maxGradientNorm);
-    this.#optimizer.step(grads, {
-      learningRate,
-      realize: [norm, ...reports.map(({ numbers }) => numbers)],
-      followers: [this.ema],
-    });
+    const unscaled = scaler?.unscale(sum ?? new Map()).grads ?? sum;
+    const { grads, norm } = optim.clipByGlobalNorm(unscaled ?? new Map(), maxGradientNorm);
+    const measured = [norm, ...reports.map(({ numbers }) => numbers)];
+    // Without a scale, what is not finite ends the training; so the step need not wait for the norm.
+    if (scaler) realize(...measured, ...(sum?.values() ?? []));
+    const isGood = scaler === undefined || Number.isFinite(await norm.item());
+    if (isGood) this.#optimizer.step(grads, { learningRate, realize: measured, followers: [this.ema] });
     disposeAll(sum);
     const read = await Promise.all(reports.map((report) => report.read()));
     const metrics = {
       ...meanOf(read.map((report) => report.metrics)),
-      gradientNorm: await norm.item(),
+      ...(isGood ? { gradientNorm: await norm.item() } : {}),
       learningRate,
+      ...(scaler ? { lossScale: scaler.scale } : {}),
     };
     norm.dispose();
+    scaler?.update(isGood);
     this.#history.push(metrics);
     return { metrics, items: read.flatMap((report) => report.items) };
   }
@@ -145,6 +176,7 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
       step: this.step,
       config: this.config,
       fingerprints: await this.fingerprints(),
+      ...(this.#scaler ? { lossScaling: this.#scaler.state() } : {}),
     };
     return new Map([
       ['model.safetensors', await safetensorsOf(this.model.stateDict())],
@@ -168,6 +200,7 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
       kind: string;
       config: Record<string, unknown>;
       fingerprints: Record<string, string>;
+      lossScaling: optim.GradScalerState;
     }>;
     const before = { format: state.format, kind: state.kind, ...state.config, ...state.fingerprints };
     const now = { format: checkpointFormat, kind: this.kind, ...this.config, ...(await this.fingerprints()) };
@@ -190,7 +223,26 @@ export abstract class Trainer<Config extends TrainerConfig = TrainerConfig> {
     this.model.load(model);
     await this.ema.load(ema);
     await this.#optimizer.load(optimizer);
+    if (state.lossScaling) this.#scaler?.load(state.lossScaling);
     this.#history = history;
+  }
+
+  /** What {@link checkpoint} leaves out because it never changes. */
+  async frozen(): Promise<CheckpointFiles> {
+    const files = Object.entries(this.frozenModules).map(
+      async ([name, module]) => [`${name}.safetensors`, await safetensorsOf(module.stateDict())] as const,
+    );
+    return new Map(await Promise.all(files));
+  }
+
+  /**
+   * Puts everything on the current device, as it was when the checkpoint was taken, though the device that held it may be gone.
+   * @throws as {@link resume}
+   */
+  async restore(checkpoint: CheckpointFiles, frozen: CheckpointFiles): Promise<void> {
+    for (const [name, module] of Object.entries(this.frozenModules))
+      module.load(parseTensors(frozen, `${name}.safetensors`));
+    await this.resume(checkpoint);
   }
 
   /** Frees the optimiser's and the average's memory; the model stays. */
@@ -259,6 +311,18 @@ export function checkImagesFit(model: UNet2DModel, images: ImageSet, classes: nu
       `Use a model with num_class_embeds ${classes}.`,
     );
   }
+}
+
+/** @throws `UNSUPPORTED_DTYPE` on a device that has no float16 */
+function gradScaler({ mixedPrecision }: TrainerConfig): optim.GradScaler | undefined {
+  if (mixedPrecision === 'no') return undefined;
+  const device = currentDevice();
+  if (device.hasFloat16) return new optim.GradScaler();
+  throw new DmpoError(
+    'UNSUPPORTED_DTYPE',
+    `mixedPrecision '${mixedPrecision}' needs float16, which the ${device.name} device does not have.`,
+    "Use the webgpu device, or mixedPrecision 'no'.",
+  );
 }
 
 function learningRateSchedule({

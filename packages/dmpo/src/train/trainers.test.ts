@@ -1,91 +1,23 @@
 // Both trainers on a device of this machine, with a model and images small enough for seconds.
-import { nn, readSafetensors, type Tensor } from '@dmpo/core';
+import { readSafetensors, type Tensor } from '@dmpo/core';
 import { describe, expect, it, vi } from 'vitest';
 import { useDevice } from '../../../../test/devices.js';
 import { ImageSet } from '../data/image-set.js';
-import { type PreferenceSet, preferStyle } from '../data/preference-set.js';
+import { preferStyle } from '../data/preference-set.js';
 import { preferenceLoss } from '../losses/preference-loss.js';
-import { UNet2DModel } from '../models/unet-2d-model.js';
-import { DDPMScheduler } from '../schedulers/ddpm-scheduler.js';
-import { tinyUNet } from '../testing/tiny-unet.js';
-import { type CheckpointFiles, type CheckpointStorage, checkpointName } from './checkpoint-storage.js';
-import type { PreferenceTrainerOptions, PretrainOptions } from './config.js';
+import {
+  MemoryStorage,
+  preferenceTrainer,
+  pretrainer,
+  scheduler,
+  text,
+  tinyImages,
+  tinyModel,
+} from '../testing/tiny-trainers.js';
 import { PreferenceTrainer } from './preference-trainer.js';
-import { Pretrainer } from './pretrainer.js';
 import type { TrainingProgress } from './training-loop.js';
 
 useDevice('cpu');
-
-const scheduler = new DDPMScheduler({ beta_schedule: 'squaredcos_cap_v2', prediction_type: 'v_prediction' });
-
-function tinyModel(seed = 1): UNet2DModel {
-  return new UNet2DModel(
-    {
-      ...tinyUNet,
-      block_out_channels: [8, 16],
-      norm_num_groups: 4,
-      attention_head_dim: 8,
-      num_class_embeds: 4,
-    },
-    { generator: new nn.HostGenerator(seed) },
-  );
-}
-
-/** Three prompts in two styles: gradients of different directions, dark or bright. */
-function tinyImages(): ImageSet {
-  const labels = [0, 0, 1, 1, 2, 2];
-  const pixels = Float32Array.from({ length: labels.length * 192 }, (_, i) => {
-    const [image, place] = [Math.floor(i / 192), Math.floor((i % 192) / 3)];
-    const slope = [place % 8, Math.floor(place / 8), 3.5][labels[image] ?? 0] ?? 0;
-    return (slope / 7) * (image % 2 === 0 ? 1 : -1);
-  });
-  return new ImageSet({
-    pixels,
-    shape: [8, 8, 3],
-    prompts: ['across', 'down', 'flat'],
-    labels,
-    styles: ['bright', 'dark', 'bright', 'dark', 'bright', 'dark'],
-  });
-}
-
-function pretrainer(options: PretrainOptions = {}, images = tinyImages()): Pretrainer {
-  return new Pretrainer(
-    { model: tinyModel(), scheduler, images },
-    { steps: 6, batch: 4, warmUpSteps: 2, checkpointEvery: 3, emaDecay: 0.9, ...options },
-  );
-}
-
-function preferenceTrainer(
-  options: PreferenceTrainerOptions = {},
-  preferences: PreferenceSet = preferStyle(tinyImages(), 'bright'),
-): PreferenceTrainer {
-  return new PreferenceTrainer(
-    { model: tinyModel(), scheduler, preferences },
-    { steps: 6, batch: 3, warmUpSteps: 0, learningRate: 1e-3, checkpointEvery: 3, emaDecay: 0.5, ...options },
-  );
-}
-
-class MemoryStorage implements CheckpointStorage {
-  readonly saved = new Map<number, CheckpointFiles>();
-
-  async save(step: number, files: CheckpointFiles): Promise<string> {
-    this.saved.set(step, files);
-    return checkpointName(step);
-  }
-
-  async steps(): Promise<number[]> {
-    return [...this.saved.keys()].sort((a, b) => a - b);
-  }
-
-  async load(step: number): Promise<CheckpointFiles> {
-    return this.saved.get(step) ?? new Map();
-  }
-}
-
-/** Files as strings, which compare faster than arrays. */
-function text(files: CheckpointFiles): Record<string, string> {
-  return Object.fromEntries([...files].map(([name, bytes]) => [name, Buffer.from(bytes).toString('latin1')]));
-}
 
 async function numbers(tensors: ReadonlyMap<string, Tensor>): Promise<Record<string, number[]>> {
   const read = [...tensors].map(async ([name, tensor]) => [name, Array.from(await tensor.data())] as const);
