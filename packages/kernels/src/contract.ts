@@ -16,4 +16,6 @@ export type { Expression, Instruction } from './expression.js';
 export * from './kernel.js';
 export { kernelTitle } from './kernel-title.js';
 export { type PointwiseOp, pointwiseOps, pointwiseTable, resultType } from './pointwise.js';
+export { type SampleCommand, sampleCommand } from './sample-command.js';
 export { contiguousStrides, elementCount, isIdentityView, type View } from './view.js';
+export type { MeasuredTile, TunedShape, TuningReport } from './webgpu/tune/tune.js';

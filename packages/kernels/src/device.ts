@@ -3,6 +3,7 @@
 import type { DType, HostArray } from './dtype.js';
 import type { Kernel } from './kernel.js';
 import type { AdapterClass } from './webgpu/target.js';
+import type { TuningReport } from './webgpu/tune/tune.js';
 
 /** Device memory. Untyped: `bytesPerElement` of whatever dtype it is used with. */
 export interface DeviceBuffer {
@@ -64,6 +65,14 @@ export interface Device {
    * Throws `PROFILING` while another profile is taken.
    */
   profile?(work: () => void | Promise<void>): Promise<KernelTime[]>;
+  /**
+   * Measures how each of these kernels runs fastest here and stores the choices, where the device has a choice. Absent where it has
+   * none; throws `UNSUPPORTED` where it cannot measure.
+   */
+  tune?(
+    kernels: readonly Kernel[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<TuningReport>;
   /** What the device counts for the curious, from when it was opened. */
   statistics?(): Readonly<Record<string, number>>;
   /** Returns cached memory to the system where that is possible. */

@@ -4,7 +4,9 @@ import type { Device, DeviceOptions } from '../device.js';
 import { guessAdapterClass } from './host/adapter-class.js';
 import { formatBytes } from './host/buffer-pool.js';
 import { type GpuHost, unavailable } from './host/gpu.js';
-import type { AdapterClass } from './target.js';
+import { type AdapterClass, targetOf } from './target.js';
+import { parseTuning, withTuning } from './tune/tuning-file.js';
+import { tuningKey } from './tune/tuning-key.js';
 import { WebGpuDevice, type WebGpuSetup } from './webgpu-device.js';
 
 /** What of `WebGpuSetup` only tests choose. */
@@ -33,7 +35,7 @@ export async function openWebGpuDevice(
 ): Promise<WebGpuDevice> {
   const gpu = await host.open();
   const adapter = options.gpuDevice ?? (await findAdapter(host, gpu));
-  return openOn(gpu, adapter, options, overrides);
+  return openOn(host, gpu, adapter, options, overrides);
 }
 
 /** Opens the device if this machine has a GPU that is no software, and WebGPU works on it. */
@@ -42,7 +44,7 @@ export async function openRealGpu(host: GpuHost, options: DeviceOptions = {}): P
     const gpu = await host.open();
     const adapter = await findAdapter(host, gpu);
     if (guessAdapterClass(adapter.info) === 'software') return undefined;
-    return await openOn(gpu, adapter, options);
+    return await openOn(host, gpu, adapter, options);
   } catch {
     return undefined;
   }
@@ -55,6 +57,7 @@ async function findAdapter(host: GpuHost, gpu: GPU): Promise<GPUAdapter> {
 }
 
 async function openOn(
+  host: GpuHost,
   gpu: GPU,
   on: GPUAdapter | GPUDevice,
   options: DeviceOptions,
@@ -64,9 +67,16 @@ async function openOn(
   const info = isAdapter ? on.info : on.adapterInfo;
   const device = isAdapter ? await requestDevice(on, options.defaultLimits ?? false) : on;
   const adapterClass = options.adapterClass ?? guessAdapterClass(info);
+  const description = describe(info, device, adapterClass);
+  const key = () => tuningKey(description, host.implementation, targetOf(device, adapterClass));
+  const stored = await host.tuning.load();
   return new WebGpuDevice(device, {
     adapterClass,
-    description: describe(info, device, adapterClass),
+    description,
+    ...(stored === undefined ? {} : { tuned: parseTuning(stored, await key()) }),
+    async saveTuning(tiles) {
+      return host.tuning.save(withTuning(await host.tuning.load(), await key(), tiles));
+    },
     hasImmediates: gpu.wgslLanguageFeatures.has('immediate_address_space'),
     ownsGpu: isAdapter,
     poison: options.poison ?? false,

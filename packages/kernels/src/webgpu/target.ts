@@ -19,7 +19,7 @@ export interface Target {
   /** Invocations of a subgroup, if shaders may use subgroups and all are of one size. */
   readonly subgroupSize?: number;
   /** Tiles of GEMMs that measuring on this adapter found best, by the class of the shape. */
-  readonly tuned?: ReadonlyMap<string, string>;
+  readonly tuned?: Pick<ReadonlyMap<string, string>, 'get'>;
 }
 
 /** What WebGPU promises on every adapter. */
@@ -31,7 +31,11 @@ export const defaultLimits = {
 } as const satisfies Omit<Target, 'adapterClass'>;
 
 /** The target that a GPU device is. */
-export function targetOf({ limits, features, adapterInfo }: GPUDevice, adapterClass: AdapterClass): Target {
+export function targetOf(
+  { limits, features, adapterInfo }: GPUDevice,
+  adapterClass: AdapterClass,
+  tuned?: Target['tuned'],
+): Target {
   const hasOneSize = features.has('subgroups') && adapterInfo.subgroupMinSize === adapterInfo.subgroupMaxSize;
   return {
     adapterClass,
@@ -40,5 +44,6 @@ export function targetOf({ limits, features, adapterInfo }: GPUDevice, adapterCl
     storageBuffers: limits.maxStorageBuffersPerShaderStage,
     workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
     ...(hasOneSize ? { subgroupSize: adapterInfo.subgroupMinSize } : {}),
+    ...(tuned === undefined ? {} : { tuned }),
   };
 }

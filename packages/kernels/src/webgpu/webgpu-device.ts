@@ -21,7 +21,9 @@ import { Staging } from './host/staging.js';
 import { UniformScalars } from './host/uniform-scalars.js';
 import { kernelProgram } from './kernels.js';
 import type { Place } from './program.js';
-import { type AdapterClass, targetOf } from './target.js';
+import { type AdapterClass, type Target, targetOf } from './target.js';
+import { type TuningReport, tunedTiles, tuneKernels } from './tune/tune.js';
+import type { TunedTiles } from './tune/tuning-file.js';
 
 /** A quiet NaN. */
 const POISON = 0x7fc00000;
@@ -36,6 +38,10 @@ export interface WebGpuSetup {
   readonly poison: boolean;
   /** Writes the programs of kernels; the library's own if absent. */
   readonly programs?: ProgramWriter;
+  /** Tiles that measuring found best here. */
+  readonly tuned?: TunedTiles;
+  /** Keeps measured choices for devices opened later; returns where, for people. */
+  saveTuning?(tiles: TunedTiles): Promise<string | undefined>;
 }
 
 /** Counts since the device was opened. */
@@ -62,6 +68,7 @@ export class WebGpuDevice implements Device {
   readonly description: string;
   readonly #gpu: GPUDevice;
   readonly #setup: WebGpuSetup;
+  readonly #target: Target;
   readonly #monitor: FailureMonitor;
   readonly #pool: BufferPool;
   readonly #staging: Staging;
@@ -84,8 +91,8 @@ export class WebGpuDevice implements Device {
     this.#pool = new BufferPool(gpu, this.#monitor, (buffer) => this.#groups.forget(buffer));
     this.#staging = new Staging(gpu, this.#monitor);
     this.#pipelines = new Pipelines(gpu, this.#monitor, setup.hasImmediates);
-    const target = targetOf(gpu, setup.adapterClass);
-    this.#programs = new Programs(this.#pipelines, target, setup.programs ?? kernelProgram);
+    this.#target = targetOf(gpu, setup.adapterClass, setup.tuned);
+    this.#programs = new Programs(this.#pipelines, this.#target, setup.programs ?? kernelProgram);
     this.#scalars = new UniformScalars(gpu, this.#pipelines.scalarLayout);
     this.#recorder = new Recorder(gpu, this.#groups, this.#scalars, setup.adapterClass);
   }
@@ -170,12 +177,7 @@ export class WebGpuDevice implements Device {
   /** By timestamps of the GPU, each kernel's part a compute pass of its own. Throws `UNSUPPORTED` where the adapter has none. */
   async profile(work: () => void | Promise<void>): Promise<KernelTime[]> {
     this.#monitor.check();
-    if (!this.#gpu.features.has('timestamp-query'))
-      throw new DmpoError(
-        'UNSUPPORTED',
-        'This adapter cannot measure time on the GPU.',
-        "Profile on another adapter, or on the device 'cpu'.",
-      );
+    this.#checkTimestamps();
     const timer = new PassTimer(this.#gpu);
     try {
       const commands = await this.#profiler.record(async () => {
@@ -191,6 +193,21 @@ export class WebGpuDevice implements Device {
       if (this.#recorder.timer === timer) this.#recorder.timer = undefined;
       timer.destroy();
     }
+  }
+
+  /** By timestamps of the GPU; choices made earlier play no part. Devices opened later take the chosen tiles, this one does not. */
+  async tune(
+    kernels: readonly Kernel[],
+    onProgress?: (done: number, total: number) => void,
+  ): Promise<TuningReport> {
+    this.#monitor.check();
+    this.#checkTimestamps();
+    const { tuned: _, ...untuned } = this.#target;
+    const open = (tuned: TunedTiles) =>
+      new WebGpuDevice(this.#gpu, { ...this.#setup, ownsGpu: false, poison: false, tuned });
+    const shapes = await tuneKernels(kernels, untuned, open, onProgress);
+    const storedIn = await this.#setup.saveTuning?.(tunedTiles(shapes));
+    return { shapes, ...(storedIn === undefined ? {} : { storedIn }) };
   }
 
   memory(): MemoryReport {
@@ -230,6 +247,15 @@ export class WebGpuDevice implements Device {
       gpuBuffers: this.#pool.created,
       hostMicrosecondsPerDispatch: (1000 * this.#hostMilliseconds) / Math.max(dispatches, 1),
     };
+  }
+
+  #checkTimestamps(): void {
+    if (this.#gpu.features.has('timestamp-query')) return;
+    throw new DmpoError(
+      'UNSUPPORTED',
+      'This adapter cannot measure time on the GPU.',
+      "Profile on another adapter, or on the device 'cpu'.",
+    );
   }
 
   /** Checks a command and finds the program that runs it. */

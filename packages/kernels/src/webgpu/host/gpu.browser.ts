@@ -1,5 +1,6 @@
 /** WebGPU in browsers. */
 
+import { browserTuning } from '../tune/tuning-storage.browser.js';
 import { type GpuHost, unavailable } from './gpu.js';
 
 export const browserGpu: GpuHost = {
@@ -17,6 +18,9 @@ export const browserGpu: GpuHost = {
       'Use Chrome or Edge 113, Safari 26, Firefox 141 or later; on Linux, Chrome may need --enable-unsafe-webgpu.',
     );
   },
+
+  implementation: globalThis.navigator?.userAgent ?? 'no browser',
+  tuning: browserTuning,
 
   explainNoAdapter() {
     return unavailable(

@@ -1,6 +1,8 @@
 /** WebGPU in Node: Dawn, from the npm package webgpu. */
 
+import { createRequire } from 'node:module';
 import type { DmpoError } from '../../errors.js';
+import { nodeTuning } from '../tune/tuning-storage.node.js';
 import { type GpuHost, unavailable } from './gpu.js';
 import { findVulkan, type VulkanReport } from './vulkan.js';
 
@@ -20,6 +22,9 @@ export const nodeGpu: GpuHost = {
     return opened;
   },
 
+  implementation: dawnVersion(),
+  tuning: nodeTuning,
+
   explainNoAdapter() {
     return process.platform === 'linux'
       ? unavailable(
@@ -29,6 +34,16 @@ export const nodeGpu: GpuHost = {
       : unavailable('WebGPU finds no graphics processor.', "Update the graphics card's driver.");
   },
 };
+
+/** The package may be missing, or bundled. */
+function dawnVersion(): string {
+  try {
+    const { version } = createRequire(import.meta.url)('webgpu/package.json');
+    return `Dawn, npm webgpu ${version}`;
+  } catch {
+    return 'Dawn';
+  }
+}
 
 async function loadDawn(): Promise<GPU> {
   try {

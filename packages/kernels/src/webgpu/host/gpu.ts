@@ -1,12 +1,17 @@
 /** Where WebGPU comes from: Dawn in Node, navigator.gpu in a browser. */
 
 import { DmpoError } from '../../errors.js';
+import type { TuningStorage } from '../tune/tuning-file.js';
 
 export interface GpuHost {
   /** Throws `DEVICE_UNAVAILABLE` where there is no WebGPU. */
   open(): Promise<GPU>;
   /** Why there may be WebGPU, but no adapter. */
   explainNoAdapter(): DmpoError;
+  /** Who implements WebGPU, and the version: 'Dawn, npm webgpu 0.6.2'. */
+  readonly implementation: string;
+  /** Where measured choices of tiles are kept. */
+  readonly tuning: TuningStorage;
 }
 
 const otherwise = "Until then use 'cpu'.";
