@@ -47,7 +47,18 @@ const specials = [
 const wide = [...specials, ...normals(1, 200), ...magnitudes(-30, 30), ...magnitudes(-30, 30).map((x) => -x)];
 const moderate = [...specials, ...spread(401, -20, 20), ...spread(101, -120, 120)];
 const positive = [0, 1, inf, nan, ...magnitudes(-37, 38), ...spread(301, 0.25, 4)];
-const angles = [0, -0, inf, negativeInf, nan, ...spread(601, -10, 10), ...spread(401, -1000, 1000)];
+/** Odd multiples of pi/4, where one quadrant ends and the next begins. */
+const diagonals = Array.from({ length: 600 }, (_, i) => (2 * i - 599) * (Math.PI / 4));
+const angles = [
+  0,
+  -0,
+  inf,
+  negativeInf,
+  nan,
+  ...spread(601, -10, 10),
+  ...spread(401, -1000, 1000),
+  ...diagonals,
+];
 const pairs = crossed(specials, wide);
 const whole = [0, 1, 2, 5, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffffe, ...bits(2, 100)];
 

@@ -237,7 +237,7 @@ export const mathFunctions = [
       r -= n * 4.8351287841796875e-4;
       r -= n * 3.1385570764541625977e-7;
       r -= n * 6.0771006282767103812e-11;
-      r = clamp(r, F(-0.7853982), F(0.7853982));
+      r = clamp(r, F(-0.79), F(0.79));
       let quadrant = I(n) + offset;
 
       let z = r * r;
