@@ -4,7 +4,18 @@ import type { AdapterClass, Target } from '../target.js';
 import type { Gemm } from './gemm.js';
 import { REGISTER_DEPTH } from './register-tile.js';
 import { possibleSplits, slabsOf } from './split.js';
-import { findTile, isPossible, LANES, registerTiles, type Tile, tileOf, workgroupTiles } from './tiles.js';
+import {
+  dotTiles,
+  findTile,
+  isPossible,
+  LANES,
+  type RegisterTile,
+  registerTiles,
+  type Tile,
+  tileOf,
+  type WorkgroupTile,
+  workgroupTiles,
+} from './tiles.js';
 import { slabDepth } from './workgroup-tile.js';
 
 export interface Choice {
@@ -32,11 +43,14 @@ export function choose(gemm: Gemm, target: Target, options: GemmOptions = {}): C
   return bestOf(tiles.map((tile) => bestSplit(gemm, tile, target, options.splits))).choice;
 }
 
+const MOST_CANDIDATES = 8;
+
 /** Names of the tiles worth measuring for a GEMM, at most eight, the model's choice first. */
 export function tileCandidates(gemm: Gemm, target: Target): string[] {
   return tilesFor(gemm, target)
     .map((tile) => bestSplit(gemm, tile, target))
     .sort((one, other) => one.cost - other.cost)
+    .slice(0, MOST_CANDIDATES)
     .map(({ choice }) => choice.tile.name);
 }
 
@@ -54,17 +68,30 @@ interface Costed {
 }
 
 function tilesFor(gemm: Gemm, target: Target): Tile[] {
-  const all = target.adapterClass === 'software' ? registerTiles : workgroupTiles;
+  const all = target.adapterClass === 'software' ? registerTiles : [...dotTiles, ...workgroupTiles];
   return all.filter((tile) => isPossible(tile, gemm, target));
 }
 
 function bestSplit(gemm: Gemm, tile: Tile, target: Target, forced?: number): Costed {
-  const depth = tile.kind === 'register' ? REGISTER_DEPTH : slabDepth(gemm, tile);
+  const depth = depthOf(gemm, tile);
   const wanted = forced === undefined ? reasonableSplits(gemm, depth) : [forced];
   const splits = new Set(wanted.map((one) => possibleSplits(gemm, depth, one)));
   return bestOf(
     [...splits].map((one) => ({ choice: { tile, splits: one }, cost: cost(gemm, tile, one, depth, target) })),
   );
+}
+
+function depthOf(gemm: Gemm, tile: Tile): number {
+  switch (tile.kind) {
+    case 'workgroup':
+      return slabDepth(gemm, tile);
+    case 'register':
+      return REGISTER_DEPTH;
+    case 'dot':
+      return tile.depth;
+    default:
+      return tile satisfies never;
+  }
 }
 
 /** Floats of partial sums that a split may take: 64 MiB. */
@@ -108,8 +135,7 @@ const models: Readonly<Record<AdapterClass, CostModel>> = {
 
 function cost(gemm: Gemm, tile: Tile, splits: number, depth: number, target: Target): number {
   const { slots, partial, dispatch } = models[target.adapterClass];
-  const { units, slab } =
-    tile.kind === 'register' ? registerWork(gemm, tile) : workgroupWork(gemm, tile, depth);
+  const { units, slab } = workOf(gemm, tile, depth);
   // A slot that has less than a unit to do still waits for one.
   const sum = Math.max(1 / splits, units / slots) * slab * slabsOf(gemm, depth);
   if (splits === 1) return sum;
@@ -122,12 +148,26 @@ interface Work {
   readonly slab: number;
 }
 
+function workOf(gemm: Gemm, tile: Tile, depth: number): Work {
+  switch (tile.kind) {
+    case 'workgroup':
+      return workgroupWork(gemm, tile, depth);
+    case 'register':
+      return registerWork(gemm, tile);
+    case 'dot':
+      // Each element of the matrix comes straight from memory, at the price of some products.
+      return { units: tilesOf(gemm, tile.rows, tile.columns), slab: (gemm.rows + 4) * tile.columns * depth };
+    default:
+      return tile satisfies never;
+  }
+}
+
 /** Instructions of SwiftShader's code: a load of a vec4 for four invocations, a multiply-add, and a visit of a sum in memory. */
 const LOAD = 280;
 const MULTIPLY_ADD = 4;
 const VISIT = 11;
 
-function registerWork(gemm: Gemm, tile: Extract<Tile, { kind: 'register' }>): Work {
+function registerWork(gemm: Gemm, tile: RegisterTile): Work {
   const lanesOfA = tile.shared === 'a' ? LANES : 1;
   const lanesOfB = tile.shared === 'b' ? LANES : 1;
   const blocks = tilesOf(gemm, tile.rows * lanesOfB, tile.columns * lanesOfA);
@@ -140,7 +180,7 @@ function registerWork(gemm: Gemm, tile: Extract<Tile, { kind: 'register' }>): Wo
  * Per multiply-add, a micro-tile reads less workgroup memory the larger it is. With inputs to an epilogue the registers of larger
  * ones no longer suffice: 64x64 with 4x4 was half as fast again as 64x128 with 8x4 (torchlette).
  */
-function workgroupWork(gemm: Gemm, tile: Extract<Tile, { kind: 'workgroup' }>, depth: number): Work {
+function workgroupWork(gemm: Gemm, tile: WorkgroupTile, depth: number): Work {
   const { rows, columns, microRows, microColumns } = tile;
   const reads = 1 / microRows + 1 / microColumns;
   const isCrowded = microRows * microColumns > 16 && gemm.epilogue.buffers.length > 0;

@@ -3,10 +3,12 @@
 import type { EpilogueCode } from '../epilogue.js';
 import type { Dispatch, Place, Program } from '../program.js';
 import type { Target } from '../target.js';
-import { choose, type GemmOptions } from './choose.js';
+import { choose, type GemmOptions, shapeClass, tileCandidates } from './choose.js';
+import { dotTileDispatch } from './dot-tile.js';
 import type { Operand } from './operand.js';
 import { registerTileDispatch } from './register-tile.js';
 import { sumPartials } from './split.js';
+import type { Tile } from './tiles.js';
 import { workgroupTileDispatch } from './workgroup-tile.js';
 
 export interface Gemm {
@@ -38,14 +40,25 @@ export function gemmProgram(gemms: readonly Gemm[], target: Target, options: Gem
   const scratch: number[] = [];
   for (const gemm of gemms) {
     const { tile, splits } = choose(gemm, target, options);
-    dispatches.push(
-      tile.kind === 'register'
-        ? registerTileDispatch(gemm, tile, splits, scratch.length, target)
-        : workgroupTileDispatch(gemm, tile, splits, scratch.length, target),
-    );
+    const dispatch = tileDispatch(gemm, tile, splits, scratch.length, target);
+    const choice = { shapeClass: shapeClass(gemm), candidates: () => tileCandidates(gemm, target) };
+    dispatches.push({ ...dispatch, tile: choice });
     if (splits === 1) continue;
     dispatches.push(sumPartials(gemm, splits, scratch.length, target));
     scratch.push(splits * gemm.batch * gemm.rows * gemm.columns);
   }
   return { dispatches, scratch };
+}
+
+function tileDispatch(gemm: Gemm, tile: Tile, splits: number, scratch: number, target: Target): Dispatch {
+  switch (tile.kind) {
+    case 'workgroup':
+      return workgroupTileDispatch(gemm, tile, splits, scratch, target);
+    case 'register':
+      return registerTileDispatch(gemm, tile, splits, scratch, target);
+    case 'dot':
+      return dotTileDispatch(gemm, tile, splits, scratch, target);
+    default:
+      return tile satisfies never;
+  }
 }

@@ -3,9 +3,9 @@
 import { DmpoError } from '../../errors.js';
 import type { Target } from '../target.js';
 import type { Gemm } from './gemm.js';
-import { type Operand, rowWidth } from './operand.js';
+import { innerWidth, type Operand, rowWidth } from './operand.js';
 
-export type Tile = WorkgroupTile | RegisterTile;
+export type Tile = WorkgroupTile | RegisterTile | DotTile;
 
 /** Computed by a workgroup: slabs of both operands go through workgroup memory, each invocation owns a micro-tile in registers. */
 export interface WorkgroupTile {
@@ -30,6 +30,17 @@ export interface RegisterTile {
    * broadcasts that in its subgroup. Only where subgroups are of four, and consecutive invocations form one.
    */
   readonly shared?: 'a' | 'b';
+}
+
+/** Computed by a workgroup whose invocations share each sum: of a few columns, and of all rows, which are at most so many. */
+export interface DotTile {
+  readonly kind: 'dot';
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: 4;
+  readonly invocations: number;
+  /** Steps of inner that all invocations take at once, in vectors of four. */
+  readonly depth: number;
 }
 
 /** Invocations that share an operand. */
@@ -74,6 +85,11 @@ export const workgroupTiles: readonly WorkgroupTile[] = [
   workgroupTile(128, 8, 16, 4, 4),
 ];
 
+/** For GPUs, where the linear layers of a time embedding have one row per image: bound by reading the matrix. */
+export const dotTiles: readonly DotTile[] = [
+  { kind: 'dot', name: 'dot 8x4', rows: 8, columns: 4, invocations: 64, depth: 256 },
+];
+
 /** For adapters that imitate a GPU. */
 export const registerTiles: readonly RegisterTile[] = [
   registerTile(16, 8, 'a'),
@@ -86,7 +102,9 @@ export const registerTiles: readonly RegisterTile[] = [
   registerTile(4, 4),
 ];
 
-const tiles: readonly Tile[] = [...workgroupTiles, ...registerTiles];
+const tiles: readonly Tile[] = [...workgroupTiles, ...registerTiles, ...dotTiles];
+
+export const tileNames: readonly string[] = tiles.map(({ name }) => name);
 
 export function findTile(name: string | undefined): Tile | undefined {
   return tiles.find((tile) => tile.name === name);
@@ -96,12 +114,20 @@ export function findTile(name: string | undefined): Tile | undefined {
 export function tileOf(name: string): Tile {
   const tile = findTile(name);
   if (tile !== undefined) return tile;
-  const names = tiles.map((one) => one.name).join(', ');
-  throw new DmpoError('BAD_OPTION', `There is no GEMM tile '${name}'.`, `Take one of ${names}.`);
+  throw new DmpoError(
+    'BAD_OPTION',
+    `There is no GEMM tile '${name}'.`,
+    `Take one of ${tileNames.join(', ')}.`,
+  );
 }
 
 /** Whether programs for the target may consist of such tiles, and the GEMM's operands suit them. */
 export function isPossible(tile: Tile, gemm: Gemm, target: Target): boolean {
+  if (tile.kind === 'dot') {
+    const { rows, invocations } = tile;
+    const hasVectors = innerWidth(gemm.a) === 4 && innerWidth(gemm.b) === 4;
+    return gemm.rows <= rows && hasVectors && 16 * rows * invocations <= target.workgroupBytes;
+  }
   if (tile.kind === 'workgroup') {
     const invocations = (tile.rows / tile.microRows) * (tile.columns / tile.microColumns);
     return invocations <= target.invocations && workgroupBytes(tile) <= target.workgroupBytes;
