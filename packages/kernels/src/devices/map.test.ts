@@ -155,7 +155,8 @@ describe.each(deviceLabels)('map on %s', (label) => {
   });
 
   it('has constants of every kind', async () => {
-    const values = [0, -1.5, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 2 ** -120];
+    const { POSITIVE_INFINITY, NEGATIVE_INFINITY, NaN: nan } = Number;
+    const values = [0, -1.5, POSITIVE_INFINITY, NEGATIVE_INFINITY, nan, 2 ** -120, 2 ** 66, -(2 ** 31)];
     const e = new ExpressionBuilder([2]);
     const kernel = mapKernel([2], e.build(...values.map((value) => e.constant(value))), 0);
     const outputs = await runKernel(device(), kernel, []);

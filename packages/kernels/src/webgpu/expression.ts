@@ -215,13 +215,13 @@ class Writer {
     if (this.#walk.width === 1 || shape === 'same') {
       const address = this.#address(view.offset, terms, 0);
       const element = isVector
-        ? `load_e${input}((${address}) / 4u)[(${address}) % 4u]`
+        ? `load_e${input}(${inFours(address)})[${bracketed(address)} % 4u]`
         : `load_e${input}(${address})`;
       this.#guarded(name, wgslType(dtype, 1), element, terms, 0);
       return { text: name, dtype, width: 1 };
     }
     if (shape === 'vector' && isVector) {
-      const vector = `load_e${input}((${this.#address(view.offset, terms, 0)}) / 4u)`;
+      const vector = `load_e${input}(${inFours(this.#address(view.offset, terms, 0))})`;
       this.#guarded(name, wgslType(dtype, 4), vector, terms, 0);
       return { text: name, dtype, width: 4 };
     }
@@ -230,7 +230,8 @@ class Writer {
       this.#guarded(`${name}_${lane}`, wgslType(dtype, 1), element, terms, lane);
       return `${name}_${lane}`;
     });
-    return { text: `${wgslType(dtype, 4)}(${lanes.join(', ')})`, dtype, width: 4 };
+    this.lines.push(`let ${name} = ${wgslType(dtype, 4)}(${lanes.join(', ')});`);
+    return { text: name, dtype, width: 4 };
   }
 
   /** Declares a loaded value, 0 where a coordinate lies in the padding. */
@@ -284,13 +285,24 @@ class Writer {
   }
 }
 
+/** The vector of four that an element is in. */
+function inFours(address: string): string {
+  return `${bracketed(address)} / 4u`;
+}
+
+function bracketed(text: string): string {
+  return /^\w+$/.test(text) ? text : `(${text})`;
+}
+
 /** A constant by its bits where WGSL has no literal for it. */
 export function constantText(value: number, dtype: DType): string {
   switch (dtype) {
     case 'float32':
     case 'float16': {
       const float = Math.fround(value);
-      if (Number.isFinite(float) && !Object.is(float, -0)) return `f32(${float})`;
+      // Without a decimal point it would be an integer, and might be too large for one.
+      const literal = /[.e]/.test(`${float}`) ? `${float}` : `${float}.0`;
+      if (Number.isFinite(float) && !Object.is(float, -0)) return `f32(${literal})`;
       const [bits] = new Uint32Array(Float32Array.of(float).buffer);
       return `dmpo_float(${bits}u)`;
     }
