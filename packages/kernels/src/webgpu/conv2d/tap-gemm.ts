@@ -64,7 +64,7 @@ function sourcePixels(name: string, place: Place, sum: TapSum): Operand {
 
     fn ${name}_outer(state: ${name}State, outer: u32) -> ${name}Base {
       let pixel = state.pixel + ${name}_tap(state.taps + outer);
-      let is_inside = all(pixel >= vec2i()) && all(pixel < vec2i(${height}, ${imageWidth}));
+      let is_inside = all((pixel >= vec2i()) & (pixel < vec2i(${height}, ${imageWidth})));
       let index = state.image + u32(pixel.x * ${imageWidth} + pixel.y);
       return ${name}Base(select(0u, index * ${channels / width}u, is_inside), is_inside);
     }
