@@ -163,6 +163,27 @@ describe.each(deviceLabels)('map on %s', (label) => {
     expect(outputs.map(([value]) => value)).toEqual(values);
   });
 
+  it('computes with constants alone, whatever comes of it', async () => {
+    const e = new ExpressionBuilder([2]);
+    const [one, zero, large] = [1, 0, 1e30].map((value) => e.constant(value));
+    const results = [
+      e.apply('div', one, zero),
+      e.apply('mul', large, large),
+      e.apply('log', zero),
+      e.apply('sub', e.constant(0, 'uint32'), e.constant(1, 'uint32')),
+      e.apply('neg', e.constant(-(2 ** 31), 'int32')),
+    ];
+    const outputs = await runKernel(device(), mapKernel([2], e.build(...results), 0), []);
+    const { POSITIVE_INFINITY, NEGATIVE_INFINITY } = Number;
+    expect(outputs.map(([value]) => value)).toEqual([
+      POSITIVE_INFINITY,
+      POSITIVE_INFINITY,
+      NEGATIVE_INFINITY,
+      2 ** 32 - 1,
+      -(2 ** 31),
+    ]);
+  });
+
   it('distinguishes kernels that differ in a constant that JSON cannot write', async () => {
     for (const value of [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       const e = new ExpressionBuilder([1]);

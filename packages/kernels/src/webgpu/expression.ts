@@ -183,7 +183,8 @@ class Writer {
         this.#values.set(position, { text: `scalars.s${instruction.slot}`, dtype, width: 1 });
         break;
       case 'constant':
-        this.#values.set(position, { text: constantText(instruction.value, dtype), dtype, width: 1 });
+        // By name: what is computed of literals alone must be finite, or the shader is an error.
+        this.#declare(position, dtype, { text: constantText(instruction.value, dtype), width: 1 });
         break;
       case 'index':
         this.#declare(position, dtype, this.#index(instruction));
