@@ -1,5 +1,6 @@
 /** The Device contract: buffers and numbers, nothing of tensors or gradients. Core hands a device kernels and buffers. */
 
+import type { create } from 'webgpu';
 import type { DType, HostArray } from './dtype.js';
 import type { Kernel } from './kernel.js';
 import type { AdapterClass } from './webgpu/target.js';
@@ -86,6 +87,10 @@ export type DeviceName = 'auto' | 'webgpu' | 'cpu' | 'gpujs' | 'reference';
 /** How gpu.js computes: in WebGL2 (browsers), headless OpenGL (Node with the package `gl`), WebAssembly or plain JavaScript. */
 export type GpuJsMode = 'webgl2' | 'headlessgl' | 'webasm' | 'cpu';
 
+/** WebGPU's GPUDevice, named by way of the package that brings the types of WebGPU: users' programs may lack the global name. */
+export type GpuDevice = Awaited<ReturnType<GpuAdapter['requestDevice']>>;
+type GpuAdapter = NonNullable<Awaited<ReturnType<ReturnType<typeof create>['requestAdapter']>>>;
+
 export interface DeviceOptions {
   /** CPU: threads to use, the calling one included. Default: one per available core. */
   readonly threads?: number;
@@ -97,8 +102,11 @@ export interface DeviceOptions {
   readonly adapterClass?: AdapterClass;
   /** WebGPU: use no more than WebGPU promises on every adapter. For tests. Default false. */
   readonly defaultLimits?: boolean;
-  /** WebGPU: compute on this device, which `close` leaves open. Default: a device of the fastest adapter. */
-  readonly gpuDevice?: GPUDevice;
+  /**
+   * WebGPU: compute on this device, which `close` leaves open. Default: a device of the fastest adapter. In Node, keep the object that
+   * `create` of the package webgpu gave as long as the device: Dawn crashes if it is collected before.
+   */
+  readonly gpuDevice?: GpuDevice;
   /** Fill every buffer with NaN when it is allocated, so that a read of undefined memory shows. For tests. */
   readonly poison?: boolean;
 }

@@ -101,15 +101,22 @@ async function requestDevice(adapter: GPUAdapter, defaultLimits: boolean): Promi
   }
 }
 
-/** One line: 'SwiftShader driver 5.0.0 (google swiftshader), software; float32; ...'. */
+const classText = {
+  discrete: 'a graphics card',
+  apple: 'Apple silicon',
+  integrated: 'an integrated GPU',
+  software: 'software, slower than the cpu device',
+} as const satisfies Record<AdapterClass, string>;
+
+/** One line: 'Apple M2 (apple metal-3), Apple silicon; native float16; ...'. */
 function describe(info: GPUAdapterInfo, { limits, features }: GPUDevice, adapterClass: AdapterClass): string {
   const maker = [info.vendor, info.architecture].filter(Boolean).join(' ');
   const name = info.description || info.device || maker || 'unnamed adapter';
   return [
-    `${name}${maker && maker !== name ? ` (${maker})` : ''}, ${adapterClass}`,
-    features.has('shader-f16') ? 'float32 and float16' : 'float32 only',
+    `${name}${maker && maker !== name ? ` (${maker})` : ''}, ${classText[adapterClass]}`,
+    features.has('shader-f16') ? 'native float16' : 'float16 in pairs',
     features.has('timestamp-query') ? 'timestamps' : 'no timestamps',
     `tensors up to ${formatBytes(limits.maxStorageBufferBindingSize)}`,
-    `workgroups of ${limits.maxComputeInvocationsPerWorkgroup} with ${formatBytes(limits.maxComputeWorkgroupStorageSize)}`,
+    `workgroups of ${limits.maxComputeInvocationsPerWorkgroup} invocations and ${formatBytes(limits.maxComputeWorkgroupStorageSize)}`,
   ].join('; ');
 }

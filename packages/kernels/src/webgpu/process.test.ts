@@ -42,6 +42,19 @@ describe('a process with a webgpu device', () => {
     expect(await run(`globalThis.device = await open(); console.log(await work(device));`)).toBe('7');
   });
 
+  it('may end while pipelines compile', async () => {
+    const stdout = await run(`
+      const device = await open();
+      const floats = { inputs: ['float32', 'float32'], scalars: [] };
+      const kernels = Array.from({ length: 4 }, (_, i) => ({
+        ...{ kind: 'matmul', batch: 1, m: 5 + i, n: 7, k: 9, transposeA: false, transposeB: false },
+        ...{ batchedA: true, batchedB: true, ...floats },
+      }));
+      device.prepare(kernels).catch(({ code }) => console.log(code));
+      await device.close();`);
+    expect(stdout).toBe('DEVICE_CLOSED');
+  });
+
   it('can open one device after the other', async () => {
     const stdout = await run(`
       for (let round = 0; round < 5; round++) {
