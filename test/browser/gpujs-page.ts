@@ -39,6 +39,9 @@ const operations: Readonly<Record<string, Operation>> = {
     ],
     (x, y) => where(x.lt(y).logicalAnd(y.lt(1)).logicalOr(y.ge(-1).logicalNot()), x.exp(), y.neg()),
   ),
+  'more operands than OpenGL has textures': operation(new Array(20).fill([6]), (...operands) =>
+    operands.reduce((total, operand) => total.mul(0.5).add(operand)),
+  ),
   'padded and transposed views': operation([[5, 7]], (x) =>
     x
       .permute(1, 0)
@@ -49,7 +52,7 @@ const operations: Readonly<Record<string, Operation>> = {
       .mul(2),
   ),
   'functions that OpenGL has only roughly': operation([[40]], (x) =>
-    x.mul(300).sin().add(x.abs().log1p()).add(x.erf()),
+    x.mul(300).sin().add(x.abs().log1p()).add(x.erf()).add(x.pow(3)),
   ),
   'a sum and a maximum': operation([[6, 50]], (x) =>
     x

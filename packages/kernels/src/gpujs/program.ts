@@ -8,7 +8,7 @@ import { portableProgram } from '../portable/program.js';
 import type { PassArgument, PortablePass } from '../portable/types.js';
 import { createFloat64Gpu, type Gpu, type GpuJs } from './library.js';
 import { type ArrayLimit, checkLimit, MOST_COUNTED } from './mode.js';
-import { passText } from './pass-text.js';
+import { type PassText, passText } from './pass-text.js';
 
 export type Numbers = Float32Array | Float64Array | Int32Array | Uint32Array;
 
@@ -18,7 +18,7 @@ export interface CompiledProgram {
   destroy(): void;
 }
 
-interface CompiledPass {
+interface CompiledKernel {
   run(values: readonly Numbers[]): Numbers;
   destroy(): void;
 }
@@ -47,9 +47,14 @@ export class Compiler {
     };
     const compiled = passes.map((pass) => {
       checkLimit(this.#limit, pass.elements, `The result of a pass of ${kernel.kind}`);
-      const largest = Math.max(pass.elements, ...pass.arguments.map(sizeOf));
-      const isExact = this.#mode === 'cpu' || largest > MOST_COUNTED || needsFloat64(kernel, pass);
-      return isExact ? this.#float64Pass(pass) : this.#float32Pass(pass);
+      const text = passText(pass);
+      const isFloat64 =
+        this.#mode === 'cpu' ||
+        needsFloat64(kernel, pass) ||
+        text.arguments.length > MOST_TEXTURES ||
+        Math.max(pass.elements, ...text.arguments.map(sizeOf)) > MOST_COUNTED;
+      const compute = isFloat64 ? this.#float64Kernel(pass, text) : this.#float32Kernel(pass, text);
+      return { ...compute, arguments: text.arguments };
     });
     return {
       run(inputs, scalars) {
@@ -62,8 +67,9 @@ export class Compiler {
           if (argument === 'scalars') return rounded;
           return 'input' in argument ? inputs[argument.input] : results[argument.pass];
         };
-        passes.forEach((pass, i) => {
-          results.push(pass.elements === 0 ? empty : compiled[i].run(pass.arguments.map(numbersOf)));
+        passes.forEach(({ elements }, i) => {
+          const pass = compiled[i];
+          results.push(elements === 0 ? empty : pass.run(pass.arguments.map(numbersOf)));
         });
         return outputs.map((pass) => results[pass]);
       },
@@ -81,8 +87,8 @@ export class Compiler {
     await this.#shared?.destroy();
   }
 
-  #float64Pass(pass: PortablePass): CompiledPass {
-    const kernel = createKernel(createFloat64Gpu(this.#library), pass);
+  #float64Kernel(pass: PortablePass, text: PassText): CompiledKernel {
+    const kernel = createKernel(createFloat64Gpu(this.#library), pass, text);
     // Its declarations do not know of the arrays that it reads as they are.
     const compute = kernel as (...values: readonly Numbers[]) => unknown;
     return {
@@ -95,8 +101,8 @@ export class Compiler {
     };
   }
 
-  #float32Pass(pass: PortablePass): CompiledPass {
-    const kernel = createKernel(this.#shared ?? new this.#library.GPU({ mode: this.#mode }), pass);
+  #float32Kernel(pass: PortablePass, text: PassText): CompiledKernel {
+    const kernel = createKernel(this.#shared ?? new this.#library.GPU({ mode: this.#mode }), pass, text);
     return {
       run: (values) => kernel(...values.map(asFloat32)) as Float32Array,
       destroy: () => kernel.destroy(),
@@ -106,13 +112,15 @@ export class Compiler {
 
 const empty = new Float32Array(0);
 
+/** Every OpenGL has as many for a shader. */
+const MOST_TEXTURES = 8;
+
 /** gpu.js ends a loop after 1000 rounds unless told otherwise. */
 const MOST_ROUNDS = 2 ** 31 - 1;
 
-function createKernel(gpu: Gpu, pass: PortablePass) {
-  const { body, helpers } = passText(pass);
+function createKernel(gpu: Gpu, { elements, constants }: PortablePass, { body, helpers }: PassText) {
   return gpu
-    .createKernel(body, { output: [pass.elements], constants: pass.constants, precision: 'single' })
+    .createKernel(body, { output: [elements], constants, precision: 'single' })
     .setLoopMaxIterations(MOST_ROUNDS)
     .setFunctions(helpers);
 }
@@ -162,5 +170,5 @@ function hasExactOperations({ instructions }: Expression): boolean {
   );
 }
 
-/** The series of erf piles up roundings; OpenGL promises nothing of sines, and has log1p as log(1 + a). */
-const coarseOperations: readonly string[] = ['erf', 'log1p', 'sin', 'cos'] satisfies PointwiseOp[];
+/** The series of erf piles up roundings; OpenGL has rough sines, log1p as log(1 + a), and no powers of negative numbers. */
+const coarseOperations: readonly string[] = ['erf', 'log1p', 'sin', 'cos', 'pow'] satisfies PointwiseOp[];
