@@ -135,7 +135,7 @@ const models: Readonly<Record<AdapterClass, CostModel>> = {
 
 function cost(gemm: Gemm, tile: Tile, splits: number, depth: number, target: Target): number {
   const { slots, partial, dispatch } = models[target.adapterClass];
-  const { units, slab } = workOf(gemm, tile, depth);
+  const { units, slab } = workOf(gemm, tile, depth, splits);
   // A slot that has less than a unit to do still waits for one.
   const sum = Math.max(1 / splits, units / slots) * slab * slabsOf(gemm, depth);
   if (splits === 1) return sum;
@@ -148,10 +148,10 @@ interface Work {
   readonly slab: number;
 }
 
-function workOf(gemm: Gemm, tile: Tile, depth: number): Work {
+function workOf(gemm: Gemm, tile: Tile, depth: number, splits: number): Work {
   switch (tile.kind) {
     case 'workgroup':
-      return workgroupWork(gemm, tile, depth);
+      return workgroupWork(gemm, tile, depth, splits === 1);
     case 'register':
       return registerWork(gemm, tile);
     case 'dot':
@@ -176,14 +176,17 @@ function registerWork(gemm: Gemm, tile: RegisterTile): Work {
   return { units: Math.ceil((blocks * lanesOfA * lanesOfB) / LANES), slab: loads * LOAD + products };
 }
 
+/** Multiply-adds that take as long as one float from memory, most of which the caches hold. */
+const MEMORY_READ = 16;
+
 /**
- * Per multiply-add, a micro-tile reads less workgroup memory the larger it is. With inputs to an epilogue the registers of larger
- * ones no longer suffice: 64x64 with 4x4 was half as fast again as 64x128 with 8x4 (torchlette).
+ * Per multiply-add, a micro-tile reads less workgroup memory, and a tile less memory, the larger it is. With inputs to an epilogue the
+ * registers of larger micro-tiles no longer suffice: 64x64 with 4x4 was half as fast again as 64x128 with 8x4 (torchlette).
  */
-function workgroupWork(gemm: Gemm, tile: WorkgroupTile, depth: number): Work {
+function workgroupWork(gemm: Gemm, tile: WorkgroupTile, depth: number, hasEpilogue: boolean): Work {
   const { rows, columns, microRows, microColumns } = tile;
-  const reads = 1 / microRows + 1 / microColumns;
-  const isCrowded = microRows * microColumns > 16 && gemm.epilogue.buffers.length > 0;
+  const reads = 1 / microRows + 1 / microColumns + MEMORY_READ * (1 / rows + 1 / columns);
+  const isCrowded = hasEpilogue && gemm.epilogue.buffers.length > 0 && microRows * microColumns > 16;
   // Below 256 invocations a workgroup hides latency less well.
   const invocations = (rows / microRows) * (columns / microColumns);
   const pace = (1 + reads) * (isCrowded ? 1.5 : 1) * (invocations < 128 ? 1.1 : 1);

@@ -12,7 +12,8 @@ import { LANES, type RegisterTile } from './tiles.js';
 /** Steps of inner between two visits of the sums: those that a vector along inner has. */
 export const REGISTER_DEPTH = 4;
 
-const WORKGROUP = 16;
+/** Invocations of a workgroup: fewer where there would be few workgroups, because each runs on one thread. */
+const workgroupSize = (invocations: number): number => (invocations < 256 ? 4 : 16);
 
 export function registerTileDispatch(
   gemm: Gemm,
@@ -31,7 +32,8 @@ export function registerTileDispatch(
   const gridRows = Math.ceil(gemm.rows / blockRows);
   const gridColumns = Math.ceil(gemm.columns / blockColumns);
   const blocks = gridRows * gridColumns * gemm.batch;
-  const blocksPerWorkgroup = WORKGROUP / lanes;
+  const workgroup = workgroupSize(blocks * lanes);
+  const blocksPerWorkgroup = workgroup / lanes;
   const grid = linearGrid(Math.ceil(blocks / blocksPerWorkgroup), target);
   const [x, y] = grid.workgroups;
   const covered = { rows: gridRows * blockRows, columns: gridColumns * blockColumns };
@@ -80,7 +82,7 @@ export function registerTileDispatch(
       ${a.code}
       ${b.code}
       ${store.code}
-      @compute @workgroup_size(${WORKGROUP})
+      @compute @workgroup_size(${workgroup})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
         let lane = local % ${lanes}u;
         let block = ${grid.index} * ${blocksPerWorkgroup}u + local / ${lanes}u;
