@@ -97,6 +97,20 @@ describe.each(['software', 'discrete'] as const)('a product on a %s adapter', (a
   });
 });
 
+describe.each(['software', 'discrete'] as const)('a part of longer rows on a %s adapter', (adapterClass) => {
+  it.each([
+    [13, 16],
+    [12, 15],
+    [8, 12],
+  ])('is summed over the first %i of %i', async (used, length) => {
+    await withWriter(
+      adapterClass,
+      (kernel, target) => gemmProgram([gemmOf(kernel, used)], target),
+      (check) => check({ m: 9, n: 12, k: length, used, transposeB: true }),
+    );
+  });
+});
+
 describe.each(classes)('the choice for %s adapters', (adapterClass) => {
   const target: Target = { adapterClass, ...defaultLimits };
 
@@ -139,6 +153,8 @@ interface Case {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+  /** From here on the columns of a are zero. */
+  readonly used?: number;
   readonly batch?: number;
   readonly transposeA?: boolean;
   readonly transposeB?: boolean;
@@ -180,10 +196,11 @@ async function withWriter(
   const device = await openWebGpuDevice(nodeGpu, { adapterClass, poison: true }, { programs });
   try {
     await run(async (one) => {
-      const { epilogue = 'none', batch = 1, m, n, k } = one;
+      const { epilogue = 'none', batch = 1, m, n, k, used = k } = one;
       const extra = epilogueCase(epilogue, [batch, m, n], 1);
       const kernel = { ...kernelOf(one), ...extra.kernel };
-      const a = normals(2, (kernel.batchedA ? batch : 1) * m * k);
+      const full = normals(2, (kernel.batchedA ? batch : 1) * m * k);
+      const a = full.map((value, i) => (i % k < used ? value : 0));
       const inputs = [a, normals(3, batch * k * n), ...extra.inputs];
       await expectMatchesReference(device, kernel, inputs, extra.scalars);
     });
@@ -198,12 +215,12 @@ function kernelOf({ m, n, k, batch = 1, ...rest }: Case): MatmulKernel {
   return { kind: 'matmul', inputs: ['float32', 'float32'], scalars: [], batch, m, n, k, ...layout };
 }
 
-/** A product whose operands are both contiguous along k. */
-function gemmOf(kernel: MatmulKernel): Gemm {
+/** A product of operands that are both contiguous along k, over the first `inner` elements of their rows. */
+function gemmOf(kernel: MatmulKernel, inner = kernel.k): Gemm {
   const { batch, m, n, k } = kernel;
   const matrix = (rows: number): DenseMatrix => ({
     rows,
-    inner: k,
+    inner,
     rowStride: k,
     innerStride: 1,
     batchStride: rows * k,
@@ -214,7 +231,7 @@ function gemmOf(kernel: MatmulKernel): Gemm {
     rows: m,
     columns: n,
     outer: 1,
-    inner: k,
+    inner,
     a: denseOperand('a', { input: 0 }, matrix(m)),
     b: denseOperand('b', { input: 1 }, matrix(n)),
     epilogue: epilogueCode(kernel),
