@@ -28,6 +28,7 @@ const networkGeometries: [string, Conv2dGeometry][] = [
   ['3x3, 64 to 20 channels at 9x9', sameGeometry(1, 9, 64, 20)],
   ['3x3, 8 to 256 channels at 23x23', sameGeometry(1, 23, 8, 256)],
   ['3x3, 300 to 12 channels at 18x18', sameGeometry(2, 18, 300, 12)],
+  ['3x3, 96 to 48 channels at 16x16', sameGeometry(1, 16, 96, 48)],
   ['3x3, 36 to 320 channels at 5x5', sameGeometry(2, 5, 36, 320)],
   ['3x3, 320 to 4 channels at 8x8', sameGeometry(1, 8, 320, 4)],
   ['3x3, 4 to 320 channels at 8x8', sameGeometry(1, 8, 4, 320)],

@@ -1,6 +1,6 @@
 /**
  * The dispatches around the products of Winograd's algorithm. An invocation transforms one channel of one tile or filter: vectors
- * of channels would be no faster on a software adapter, and take it three times as long to compile.
+ * of channels are no faster on a software adapter, and take it three times as long to compile. Only for the epilogue they pay.
  */
 
 import type { EpilogueCode } from '../../epilogue.js';
@@ -47,7 +47,7 @@ export function transformTiles(
   const { height, width, channels } = image;
   const count = tileCount(tiling) * channels;
   const code = wgsl`
-    ${transform.code}
+    ${transform.code('f32')}
     fn load_pixel(image: u32, row: i32, column: i32, channel: u32) -> f32 {
       let is_inside = (u32(row) < ${height}u) & (u32(column) < ${width}u);
       let pixel = image * ${height * width}u + u32(row * ${width} + column);
@@ -90,7 +90,7 @@ export function transformFilter(
     ...storePositions(count),
   ];
   const buffers = [buffer('source', source, 'read'), buffer('destination', destination, 'write')];
-  return stage('winograd filter', count, buffers, filterTransform.code, body, target);
+  return stage('winograd filter', count, buffers, filterTransform.code('f32'), body, target);
 }
 
 /** The result's tiles from source[position, tile, channel], through the epilogue, to output 0. */
@@ -103,20 +103,24 @@ export function finishTiles(
   source: Place,
   target: Target,
 ): Dispatch {
-  const { height, width, channels } = image;
-  const count = tileCount(tiling) * channels;
+  const { height, width: columns, channels } = image;
+  // Epilogues of four neighbours cost hardly more than that of one.
+  const width = channels % 4 === 0 ? 4 : 1;
+  const vectors = channels / width;
+  const count = tileCount(tiling) * vectors;
+  const [type, apply] = width === 4 ? (['vec4f', 'epilogue4'] as const) : (['f32', 'epilogue'] as const);
   const code = wgsl`
-    ${tileTransform.code}
+    ${tileTransform.code(type)}
     ${epilogue.code}
-    fn store_pixel(image: u32, row: u32, column: u32, channel: u32, sum: f32) {
-      if (row < ${height}u && column < ${width}u) {
-        let flat = ((image * ${height}u + row) * ${width}u + column) * ${channels}u + channel;
-        store_result(flat, epilogue(flat, sum));
+    fn store_pixel(image: u32, row: u32, column: u32, channel: u32, sum: ${type}) {
+      if (row < ${height}u && column < ${columns}u) {
+        let at = ((image * ${height}u + row) * ${columns}u + column) * ${vectors}u + channel;
+        store_result(at, ${apply}(at * ${width}u, sum));
       }
     }
   `;
   const body = [
-    ...tilePosition(tiling, channels),
+    ...tilePosition(tiling, vectors),
     `let row = tile_row * ${TILE}u;`,
     `let column = tile_column * ${TILE}u;`,
     '',
@@ -126,8 +130,9 @@ export function finishTiles(
       ([r, c]) => `store_pixel(image, row + ${r}u, column + ${c}u, channel, row_${r}[${c}]);`,
     ),
   ];
-  const result: BufferUse = { ...buffer('result', { output: 0 }, 'write'), dtype: epilogue.dtype };
-  const buffers = [buffer('source', source, 'read'), ...epilogue.buffers, result];
+  const products: BufferUse = { ...buffer('source', source, 'read'), width };
+  const result: BufferUse = { ...buffer('result', { output: 0 }, 'write'), dtype: epilogue.dtype, width };
+  const buffers = [products, ...epilogue.buffers, result];
   return {
     ...stage('winograd result', count, buffers, code, body, target),
     scalars: epilogue.scalars,
@@ -149,7 +154,7 @@ export function finishFilterGrad(
     ...square(3).map(([r, s]) => `store_result(first_tap + ${(3 * r + s) * inChannels}u, row_${r}[${s}]);`),
   ];
   const buffers = [buffer('source', source, 'read'), buffer('result', { output: 0 }, 'write')];
-  return stage('winograd filter gradient', count, buffers, filterGradTransform.code, body, target);
+  return stage('winograd filter gradient', count, buffers, filterGradTransform.code('f32'), body, target);
 }
 
 const WORKGROUP = 64;

@@ -32,16 +32,19 @@ export interface Transform {
   readonly name: string;
   readonly from: number;
   readonly to: number;
-  readonly code: string;
+  /** Declares the map, of single numbers or of vectors of them. */
+  code(type: NumberType): string;
 }
+
+export type NumberType = 'f32' | 'vec4f';
 
 /** B^T. */
 export const patchTransform: Transform = {
   name: 'transform_patch',
   from: 6,
   to: 6,
-  code: wgsl`
-    fn transform_patch(d: array<f32, 6>) -> array<f32, 6> {
+  code: (type) => wgsl`
+    fn transform_patch(d: array<${type}, 6>) -> array<${type}, 6> {
       let even_a = d[4] - ${BB} * d[2];
       let odd_a = ${A} * (d[3] - ${BB} * d[1]);
       let even_b = d[4] - ${AA} * d[2];
@@ -63,8 +66,8 @@ export const filterTransform: Transform = {
   name: 'transform_filter',
   from: 3,
   to: 6,
-  code: wgsl`
-    fn transform_filter(g: array<f32, 3>) -> array<f32, 6> {
+  code: (type) => wgsl`
+    fn transform_filter(g: array<${type}, 3>) -> array<${type}, 6> {
       let even_a = ${A_SCALE} * g[0] + ${A_SCALE * AA} * g[2];
       let odd_a = ${A_SCALE * A} * g[1];
       let even_b = ${B_SCALE} * g[0] + ${B_SCALE * BB} * g[2];
@@ -79,8 +82,8 @@ export const filterGradTransform: Transform = {
   name: 'transform_filter_grad',
   from: 6,
   to: 3,
-  code: wgsl`
-    fn transform_filter_grad(u: array<f32, 6>) -> array<f32, 3> {
+  code: (type) => wgsl`
+    fn transform_filter_grad(u: array<${type}, 6>) -> array<${type}, 3> {
       let even_a = u[1] + u[2];
       let even_b = u[3] + u[4];
       return array(
@@ -97,8 +100,8 @@ export const tileTransform: Transform = {
   name: 'transform_tile',
   from: 6,
   to: 4,
-  code: wgsl`
-    fn transform_tile(m: array<f32, 6>) -> array<f32, 4> {
+  code: (type) => wgsl`
+    fn transform_tile(m: array<${type}, 6>) -> array<${type}, 4> {
       let even_a = m[1] + m[2];
       let odd_a = ${A} * (m[1] - m[2]);
       let even_b = m[3] + m[4];
@@ -118,8 +121,8 @@ export const tileGradTransform: Transform = {
   name: 'transform_tile_grad',
   from: 4,
   to: 6,
-  code: wgsl`
-    fn transform_tile_grad(y: array<f32, 4>) -> array<f32, 6> {
+  code: (type) => wgsl`
+    fn transform_tile_grad(y: array<${type}, 4>) -> array<${type}, 6> {
       let even_a = y[0] + ${AA} * y[2];
       let odd_a = ${A} * (y[1] + ${AA} * y[3]);
       let even_b = y[0] + ${BB} * y[2];
