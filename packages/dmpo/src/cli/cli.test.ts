@@ -184,6 +184,44 @@ describe('dmpo doctor', () => {
   });
 });
 
+describe('dmpo profile', () => {
+  it('says which kernels take the time, and writes a trace', async () => {
+    const { code, out } = await dmpo(
+      ...['profile', '--base', at('base', 'model'), '--data', at('preferences'), '--batch', '1'],
+      ...['--device', 'cpu', '--trace', at('traces', 'step.json'), '--json'],
+    );
+    expect(code).toBe(0);
+    const { rows, kernelMicroseconds } = JSON.parse(out);
+    expect(rows.some(({ title }: { title: string }) => title.startsWith('conv2d 3x3'))).toBe(true);
+    const sum = rows.reduce((total: number, row: { microseconds: number }) => total + row.microseconds, 0);
+    expect(sum).toBeCloseTo(kernelMicroseconds, 1);
+    const events = JSON.parse(readFileSync(at('traces', 'step.json'), 'utf8')).traceEvents;
+    expect(events.length).toBeGreaterThan(rows.length);
+  });
+});
+
+describe('dmpo tune', () => {
+  it('measures the tiles of a model on webgpu and stores the choice', async () => {
+    vi.stubEnv('DMPO_TUNING_FILE', at('tuning', 'tuning.json'));
+    const { code, out } = await dmpo(
+      ...['tune', '--base', at('base', 'model'), '--data', at('preferences')],
+      ...['--batch', '1', '--share', '0.02', '--json'],
+    );
+    vi.unstubAllEnvs();
+    expect(code).toBe(0);
+    const { shapes, storedIn } = JSON.parse(out);
+    expect(storedIn).toBe(at('tuning', 'tuning.json'));
+    const [stored] = Object.values(JSON.parse(readFileSync(storedIn, 'utf8')));
+    expect(Object.keys(Object(stored))).toHaveLength(shapes.length);
+  }, 300_000);
+
+  it('says that other devices have nothing to tune', async () => {
+    const { code, err } = await dmpo('tune', '--device', 'cpu');
+    expect(code).toBe(1);
+    expect(err).toContain("fix: Tune the device 'webgpu'");
+  });
+});
+
 describe('interruption', () => {
   const pretrainArgs = (output: string) => [
     'pretrain',

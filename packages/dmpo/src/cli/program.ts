@@ -8,7 +8,9 @@ import { align } from './commands/align.js';
 import { doctor } from './commands/doctor.js';
 import { evaluate } from './commands/evaluate.js';
 import { pretrain, type RunFlags } from './commands/pretrain.js';
+import { profileCommand } from './commands/profile.js';
 import { sampleCommand } from './commands/sample.js';
+import { tune } from './commands/tune.js';
 import { Interrupted, interruptedExitCode } from './interruption.js';
 import { addOptions } from './options.js';
 import {
@@ -16,8 +18,10 @@ import {
   doctorSettings,
   evaluateSettings,
   pretrainSettings,
+  profileSettings,
   readSettings,
   sampleSettings,
+  tuneSettings,
 } from './settings.js';
 import { Terminal } from './terminal.js';
 
@@ -88,6 +92,15 @@ function program(terminal: Terminal): Command {
   );
   define('doctor', 'say what this machine can compute with, and what it lacks', doctorSettings, (settings) =>
     doctor(settings, terminal),
+  );
+  define('tune', "measure which tiles suit this machine's GPU, and keep them", tuneSettings, (settings) =>
+    tune(settings, terminal),
+  );
+  define(
+    'profile',
+    'say where the time of a training step and a denoising step goes',
+    profileSettings,
+    (settings) => profileCommand(settings, terminal),
   );
   return root;
 }

@@ -92,12 +92,33 @@ export const evaluateSettings = z.strictObject({
   device,
 });
 
+const typicalStepSettings = z.strictObject({
+  base: model,
+  data: data('PROMPT/winner and PROMPT/loser folders, or preferences.json'),
+  preferredStyle: alignSettings.shape.preferredStyle,
+  batch: preferenceSchema.shape.batch,
+  mixedPrecision: preferenceSchema.shape.mixedPrecision,
+  device,
+});
+
+export const tuneSettings = typicalStepSettings.extend({
+  share: z.number().positive().max(1).default(0.9).describe('of the time that the tuned kernels take'),
+  device: device.unwrap().default('webgpu'),
+});
+
+export const profileSettings = typicalStepSettings.extend({
+  trace: z.string().min(1).describe('JSON file of the single kernels, for trace viewers').optional(),
+});
+
 export const doctorSettings = z.strictObject({ device });
 
 export type PretrainSettings = z.output<typeof pretrainSettings>;
 export type AlignSettings = z.output<typeof alignSettings>;
 export type SampleSettings = z.output<typeof sampleSettings>;
 export type EvaluateSettings = z.output<typeof evaluateSettings>;
+export type TypicalStepSettings = z.output<typeof typicalStepSettings>;
+export type TuneSettings = z.output<typeof tuneSettings>;
+export type ProfileSettings = z.output<typeof profileSettings>;
 
 /**
  * Defaults, overridden by the configuration file, overridden by the command line.
