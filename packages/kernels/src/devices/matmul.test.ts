@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceLabels, useDevice } from '../testing/devices.js';
+import { deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
 import { type EpilogueName, epilogueCase } from '../testing/epilogues.js';
 import { anyEpilogue, forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
@@ -35,7 +35,7 @@ const cases = (largest: number): fc.Arbitrary<Case> =>
     seed: seeds,
   });
 
-describe.each(deviceLabels)('matmul on %s', (label) => {
+describe.each([...deviceLabels, graphicsCard])('matmul on %s', (label) => {
   const device = useDevice(label);
 
   async function check({ epilogue, seed, ...sizes }: Case): Promise<void> {
@@ -60,6 +60,8 @@ describe.each(deviceLabels)('matmul on %s', (label) => {
     [1, 129, 300],
     [64, 64, 513],
     [33, 257, 40],
+    [5, 200, 640],
+    [200, 3, 77],
   ])('agrees for %i x %i x %i', async (m, n, k) => {
     for (const transposeA of [false, true]) {
       for (const transposeB of [false, true]) {
