@@ -4,6 +4,7 @@ import type { Device, DeviceOptions } from '../device.js';
 import { guessAdapterClass } from './host/adapter-class.js';
 import { formatBytes } from './host/buffer-pool.js';
 import { type GpuHost, unavailable } from './host/gpu.js';
+import { Rest } from './host/rest.js';
 import { type AdapterClass, targetOf } from './target.js';
 import { parseTuning, withTuning } from './tune/tuning-file.js';
 import { tuningKey } from './tune/tuning-key.js';
@@ -66,7 +67,8 @@ async function openOn(
   const isAdapter = 'requestDevice' in on;
   const info = isAdapter ? on.info : on.adapterInfo;
   const device = isAdapter ? await requestDevice(on, options.defaultLimits ?? false) : on;
-  const adapterClass = options.adapterClass ?? guessAdapterClass(info);
+  const actualClass = guessAdapterClass(info);
+  const adapterClass = options.adapterClass ?? actualClass;
   const description = describe(info, device, adapterClass);
   const key = () => tuningKey(description, host.implementation, targetOf(device, adapterClass));
   const stored = await host.tuning.load();
@@ -80,6 +82,7 @@ async function openOn(
     hasImmediates: gpu.wgslLanguageFeatures.has('immediate_address_space'),
     ownsGpu: isAdapter,
     poison: options.poison ?? false,
+    rest: host.sleep !== undefined && actualClass === 'software' ? new Rest(host.sleep) : undefined,
     ...overrides,
   });
 }

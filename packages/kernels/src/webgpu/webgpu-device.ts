@@ -17,6 +17,7 @@ import { type PassTime, PassTimer } from './host/pass-timer.js';
 import { Pipelines } from './host/pipelines.js';
 import { type LoadedProgram, Programs, type ProgramWriter } from './host/programs.js';
 import { Recorder } from './host/recorder.js';
+import type { Rest } from './host/rest.js';
 import { Staging } from './host/staging.js';
 import { UniformScalars } from './host/uniform-scalars.js';
 import { kernelProgram } from './kernels.js';
@@ -36,6 +37,8 @@ export interface WebGpuSetup {
   /** Whether closing the device destroys the GPUDevice. */
   readonly ownsGpu: boolean;
   readonly poison: boolean;
+  /** How to wait for the GPU, if it needs the processor. */
+  readonly rest?: Rest | undefined;
   /** Writes the programs of kernels; the library's own if absent. */
   readonly programs?: ProgramWriter;
   /** Tiles that measuring found best here. */
@@ -86,7 +89,7 @@ export class WebGpuDevice implements Device {
     this.#gpu = gpu;
     this.#setup = setup;
     this.description = setup.description;
-    this.#monitor = new FailureMonitor(gpu);
+    this.#monitor = new FailureMonitor(gpu, setup.rest);
     this.#groups = new BindGroups(gpu);
     this.#pool = new BufferPool(gpu, this.#monitor, (buffer) => this.#groups.forget(buffer));
     this.#staging = new Staging(gpu, this.#monitor);

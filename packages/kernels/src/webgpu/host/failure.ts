@@ -4,6 +4,7 @@
  */
 
 import { DmpoError } from '../../errors.js';
+import type { Rest } from './rest.js';
 
 const filters = ['validation', 'out-of-memory', 'internal'] as const satisfies GPUErrorFilter[];
 
@@ -12,6 +13,7 @@ export type Explain = (filter: GPUErrorFilter, message: string) => DmpoError | P
 
 export class FailureMonitor {
   readonly #gpu: GPUDevice;
+  readonly #rest: Rest | undefined;
   readonly #waiting = new Set<(error: DmpoError) => void>();
   /** Resolves when all error scopes that are closed have reported, one after the other: what came first is the cause of the rest. */
   #reported: Promise<void> = Promise.resolve();
@@ -21,8 +23,10 @@ export class FailureMonitor {
     this.fail(gpuFailure('it worked', filter, error.message));
   };
 
-  constructor(gpu: GPUDevice) {
+  /** `rest` is how to wait for a GPU that needs the processor. */
+  constructor(gpu: GPUDevice, rest?: Rest) {
     this.#gpu = gpu;
+    this.#rest = rest;
     gpu.addEventListener('uncapturederror', this.#onUncapturedError);
     void gpu.lost.then(({ message }) => this.fail(deviceLost(message)));
   }
@@ -59,7 +63,8 @@ export class FailureMonitor {
       stopWaiting = () => this.#waiting.delete(reject);
     });
     try {
-      const [result] = await Promise.race([Promise.all([work, reported]), failure]);
+      const done = Promise.race([Promise.all([work, reported]), failure]);
+      const [result] = await (this.#rest?.during(done) ?? done);
       this.check();
       return result;
     } catch (cause) {

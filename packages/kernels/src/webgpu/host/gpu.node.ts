@@ -14,6 +14,9 @@ const dawnOptions = [
 
 let opened: Promise<GPU> | undefined;
 
+/** Nobody wakes who waits for this. */
+const never = new Int32Array(new SharedArrayBuffer(4));
+
 export const nodeGpu: GpuHost = {
   async open(): Promise<GPU> {
     const obstacle = process.platform === 'linux' ? explainVulkan(findVulkan(process.env)) : undefined;
@@ -32,6 +35,10 @@ export const nodeGpu: GpuHost = {
           'Install the driver of your graphics card (`vulkaninfo --summary` lists what Vulkan sees); in a container, pass the device in.',
         )
       : unavailable('WebGPU finds no graphics processor.', "Update the graphics card's driver.");
+  },
+
+  sleep(milliseconds) {
+    Atomics.wait(never, 0, 0, milliseconds);
   },
 };
 

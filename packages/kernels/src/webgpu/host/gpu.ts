@@ -8,6 +8,8 @@ export interface GpuHost {
   open(): Promise<GPU>;
   /** Why there may be WebGPU, but no adapter. */
   explainNoAdapter(): DmpoError;
+  /** Blocks the calling thread, where that is possible and of use. */
+  sleep?(milliseconds: number): void;
   /** Who implements WebGPU, and the version: 'Dawn, npm webgpu 0.6.2'. */
   readonly implementation: string;
   /** Where measured choices of tiles are kept. */
