@@ -20,7 +20,7 @@ beforeAll(() => {
     encoding: 'utf8',
   });
   results = JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8'));
-}, 300_000);
+}, 600_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
