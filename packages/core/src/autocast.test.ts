@@ -1,5 +1,5 @@
 // Mixed precision: what is stored as float16, that it is computed in float32, and that gradients find their way.
-import { type DType, openDevice } from '@dmpo/kernels';
+import { type DType, kernelOutputs, openDevice } from '@dmpo/kernels';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectNoLeak } from '../../../test/memory.js';
 import { roundFloat16 } from '../../kernels/src/float16.js';
@@ -8,6 +8,7 @@ import { checkpoint, grad } from './grad.js';
 import { Linear } from './nn/linear.js';
 import { conv2d } from './ops/conv2d.js';
 import { full, tensor } from './ops/creation.js';
+import { groupNorm } from './ops/group-norm.js';
 import { planStatistics, realize, setDevice } from './realize.js';
 import { hostTensors, readSafetensors, writeSafetensors } from './safetensors.js';
 import type { Tensor } from './tensor.js';
@@ -34,6 +35,12 @@ function operandTypes(): DType[][] {
 
 const countOf = (kind: string) =>
   planStatistics().last?.steps.filter(({ kernel }) => kernel.kind === kind).length;
+
+/** The dtypes of what the kernels of one kind wrote in the plan that ran last. */
+function typesWritten(kind: string): DType[] {
+  const steps = planStatistics().last?.steps.filter(({ kernel }) => kernel.kind === kind) ?? [];
+  return steps.flatMap(({ kernel }) => kernelOutputs(kernel).map(({ dtype }) => dtype));
+}
 
 describe.each(['reference', 'webgpu'] as const)('float16 tensors on %s', (name) => {
   let device: Awaited<ReturnType<typeof openDevice>>;
@@ -124,13 +131,31 @@ describe.each(['reference', 'webgpu'] as const)('float16 tensors on %s', (name) 
     }
   });
 
+  it('are what norms and products store where nothing else is wanted of them', async () => {
+    const [x, w] = [random(13, [2, 4, 4, 8]), random(14, [8, 3, 3, 8])];
+    const [scale, shift] = [random(18, [8]), random(19, [8])];
+    await numbers(autocast(() => conv2d(groupNorm(x, scale, shift, { groups: 2 }), w).sum()));
+    expect(typesWritten('groupNorm')).toEqual(['float16', 'float32', 'float32']);
+    // Only the weight is converted by a kernel of its own.
+    expect(countOf('map')).toBe(1);
+
+    const [a, b, c] = [random(15, [4, 8]), random(16, [8, 12]), random(17, [12, 4])];
+    const product = autocast(() => a.matmul(b).relu().matmul(c));
+    const half = (t: Tensor) => t.cast('float16').cast('float32');
+    const between = half(half(a).matmul(half(b)).relu());
+    const expected = await numbers(between.matmul(half(c)));
+    // A rounding that goes the other way moves a number of about 3 by 2^-9.
+    expectClose(await numbers(product), expected, () => 0.02, 'the product');
+    expect(typesWritten('matmul')).toEqual(['float16', 'float32']);
+  });
+
   it('convert a weight once, however often it is used', async () => {
     const layer = new Linear(8, 8);
     const x = random(10, [4, 8]);
     const once = autocast(() => layer.forward(layer.forward(x)).sum());
     await numbers(once);
-    // The weight, x, and what comes between.
-    expect(countOf('map')).toBe(3);
+    // The weight and x; what comes between is stored by the product that makes it.
+    expect(countOf('map')).toBe(2);
     for (const parameter of layer.parameters().values()) parameter.dispose();
   });
 

@@ -76,10 +76,10 @@ export function noFloat16(device: string): DmpoError {
   );
 }
 
-/** float16 is stored and converted; only what has an expression, and operands that are multiplied, may be it. */
+/** float16 is stored and converted; only what an expression loads, and operands that are multiplied, may be it. */
 function checkFloat16(kernel: Kernel): void {
   const fix = 'Convert to float32 first.';
-  const isProduct = kernel.kind === 'matmul' || kernel.kind.startsWith('conv2d');
+  const isProduct = /^(matmul|conv2d|attention)/.test(kernel.kind);
   const expression = expressionOf(kernel);
   if (expression === undefined && !isProduct && kernel.inputs.includes('float16')) {
     throw problem(kernel, 'takes float16', fix);

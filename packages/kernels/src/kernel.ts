@@ -3,8 +3,8 @@
  * A device turns a kernel into something runnable once, by `kernelKey`, and runs it many times on different buffers.
  *
  * Sizes are positive integers; only a `map` or `reduce` may have none of something. `checkKernel` refuses the rest.
- * Buffers are contiguous, row-major, of `bytesPerElement`. Expressions, and both operands of matmul and of convolutions, may be
- * float16; results are float32 unless an expression makes them something else. Activations are NHWC, filters OHWI, attention is
+ * Buffers are contiguous, row-major, of `bytesPerElement`. What expressions load, and what matmul, convolutions and attention read, may
+ * be float16; results are float32 unless an expression or a `resultType` makes them something else. Activations are NHWC, filters OHWI, attention is
  * [batch, tokens, heads, headDim]. Inputs and outputs never overlap, except that a `map` output may be the very buffer of
  * an input that the expression reads through an identity view only (an update in place).
  */
@@ -133,6 +133,8 @@ export interface GroupNormKernel extends KernelBase {
   readonly groups: number;
   readonly epsilon: number;
   readonly silu: boolean;
+  /** Of y; float32 if absent. */
+  readonly resultType?: 'float16';
 }
 
 /** inputs [dy, x, scale, shift, mean, rstd]; outputs [dx, dScale, dShift]. */
@@ -151,6 +153,8 @@ export interface LayerNormKernel extends KernelBase {
   readonly rows: number;
   readonly channels: number;
   readonly epsilon: number;
+  /** Of y; float32 if absent. */
+  readonly resultType?: 'float16';
 }
 
 /** inputs [dy, x, scale, mean, rstd]; outputs [dx, dScale, dShift]. */
@@ -244,12 +248,16 @@ export function kernelOutputs(kernel: Kernel): OutputSpec[] {
       return floats(filterElements(kernel.geometry));
     case 'groupNorm': {
       const statistics = kernel.batch * kernel.groups;
-      return floats(kernel.batch * kernel.positions * kernel.channels, statistics, statistics);
+      const elements = kernel.batch * kernel.positions * kernel.channels;
+      return [{ dtype: kernel.resultType ?? 'float32', elements }, ...floats(statistics, statistics)];
     }
     case 'groupNormGrad':
       return floats(kernel.batch * kernel.positions * kernel.channels, kernel.channels, kernel.channels);
     case 'layerNorm':
-      return floats(kernel.rows * kernel.channels, kernel.rows, kernel.rows);
+      return [
+        { dtype: kernel.resultType ?? 'float32', elements: kernel.rows * kernel.channels },
+        ...floats(kernel.rows, kernel.rows),
+      ];
     case 'layerNormGrad':
       return floats(kernel.rows * kernel.channels, kernel.channels, kernel.channels);
     case 'attention':

@@ -1,9 +1,10 @@
 /**
  * Scaled dot-product attention: softmax(scale * Q K^T) V per head, without a score matrix in memory.
  * Forward saves the logsumexp of each row of scores; the gradient kernel recomputes the probabilities from it (Dao et al. 2022).
- * The composed form is what the second derivative is taken from.
+ * The composed form is what the second derivative is taken from. q, k and v may be float16; what is computed of them is float32.
  */
 
+import { autocastOperand } from '../autocast.js';
 import { argumentError, shapeError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { sameShape } from './axes.js';
@@ -39,13 +40,15 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
 
   const [output] = call({
     kernel: { kind: 'attention', ...sizes },
-    inputs: [q, k, v],
+    inputs: [q, k, v].map(autocastOperand),
+    takesFloat16: true,
     outputShapes: [q.shape, [batch, heads, queries]],
     gradient: ([g], [q, k, v], [output, logsumexp]) => {
       if (!g) return [];
       return call({
         kernel: { kind: 'attentionGrad', ...sizes },
         inputs: [g, q, k, v, output, logsumexp] as Tensor[],
+        takesFloat16: true,
         outputShapes: [(q as Tensor).shape, (k as Tensor).shape, (v as Tensor).shape],
         // The output and the logsumexp follow from q, k and v: the composed form differentiates through them.
         gradient: (cotangents, inputs) => composedGradient(composedGrad, inputs.slice(0, 4), cotangents),

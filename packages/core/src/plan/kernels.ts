@@ -1,9 +1,9 @@
 /**
  * Kernels of a graph: heads become map and reduce kernels, maps that feed each other become one kernel with several outputs, and a
- * map that is the only reader of a matmul or convolution becomes its epilogue.
+ * map that is the only reader of a matmul or convolution becomes its epilogue. Norms whose result is only wanted in float16 store it so.
  */
 
-import { type DType, type Epilogue, elementCount, type Kernel } from '@dmpo/kernels';
+import { type DType, type Epilogue, type Expression, elementCount, type Kernel } from '@dmpo/kernels';
 import type { Call, Node } from '../graph.js';
 import { sameShape } from '../ops/axes.js';
 import type { Storage } from '../storage.js';
@@ -234,7 +234,9 @@ function leavesAndReturns(
 
 const takesEpilogue: ReadonlySet<Kernel['kind']> = new Set(['matmul', 'conv2d', 'conv2dInputGrad']);
 
-/** The single map that reads nothing of a call but its result, each element where it stands. */
+const storesFloat16: ReadonlySet<Kernel['kind']> = new Set(['groupNorm', 'layerNorm']);
+
+/** The single map that reads nothing of a call but its result, each element where it stands, and that the kernel can do itself. */
 function findEpilogue(
   call: Call,
   lowered: ReadonlyMap<Node, Lowered>,
@@ -244,18 +246,25 @@ function findEpilogue(
   absorbed: ReadonlySet<ReadonlySet<Node>>,
 ): Node | undefined {
   const [output] = call.outputs;
-  if (!output || !takesEpilogue.has(call.kernel.kind) || requested.has(output) || heldStorage(output))
-    return undefined;
+  const { kind } = call.kernel;
+  const isCapable = takesEpilogue.has(kind) || storesFloat16.has(kind);
+  if (!output || !isCapable || requested.has(output) || heldStorage(output)) return undefined;
   const [reader, ...others] = graph.headsOf(output);
   if (!reader || others.length > 0 || graph.callsOf(output).length > 0) return undefined;
   const group = groups.get(reader);
-  if (group?.size !== 1 || absorbed.has(group) || reader.dtype !== 'float32') return undefined;
+  if (group?.size !== 1 || absorbed.has(group) || !reader.dtype.startsWith('float')) return undefined;
   const own = lowered.get(reader) as Lowered;
+  if (storesFloat16.has(kind) && !isConversion(own.expression)) return undefined;
   const fits =
     elementCount(reader.shape) === elementCount(output.shape) &&
     readsInPlace(own, own.inputs.indexOf(output)) &&
     own.inputs.length + call.inputs.length <= MAXIMUM_BUFFERS;
   return fits ? reader : undefined;
+}
+
+/** Whether an expression does nothing but round what it loads to float16. */
+function isConversion({ instructions }: Expression): boolean {
+  return instructions.length === 2 && instructions[1]?.op === 'toFloat16';
 }
 
 function callWork(
@@ -273,6 +282,15 @@ function callWork(
       scalars: [],
       inPlace: [],
       age: call.id,
+    };
+  if (storesFloat16.has(call.kernel.kind))
+    return {
+      kernel: { ...call.kernel, resultType: 'float16' } as Kernel,
+      reads: operands,
+      writes: [epilogueHead, ...call.outputs.slice(1)],
+      scalars: [],
+      inPlace: [],
+      age: epilogueHead.id,
     };
   const lowered = lower([epilogueHead], epilogueHead.shape, positions, {
     isLoaded: (node) => node !== epilogueHead && isLoaded(node),

@@ -163,6 +163,42 @@ describe.each([...withFloat16, graphicsCard])('float16 on %s', (label) => {
     }
   });
 
+  it('attends to float16 in float32, with gradients', async () => {
+    for (const headDim of [8, 6]) {
+      const sizes = { batch: 2, heads: 2, queries: 5, keys: 7, headDim, scale: 0.4 };
+      const half = new Array<DType>(3).fill('float16');
+      const forward: Kernel = { kind: 'attention', ...sizes, inputs: half, scalars: [] };
+      const inputs = kernelInputElements(forward).map((elements, i) =>
+        normals(i, elements).map(roundFloat16),
+      );
+      const [o, logsumexp] = await expectMatchesReference(device(), forward, inputs);
+      const backward: Kernel = {
+        kind: 'attentionGrad',
+        ...sizes,
+        inputs: ['float32', ...half, 'float32', 'float32'],
+        scalars: [],
+      };
+      const saved = [Float32Array.from(o), Float32Array.from(logsumexp)];
+      await expectMatchesReference(device(), backward, [normals(9, o.length), ...inputs, ...saved]);
+    }
+  });
+
+  it('stores the results of norms as float16', async () => {
+    for (const channels of [12, 15]) {
+      const common = { channels, epsilon: 1e-5, inputs: new Array<DType>(3).fill('float32'), scalars: [] };
+      const half = { resultType: 'float16' } as const;
+      await check(
+        { kind: 'groupNorm', batch: 2, positions: 33, groups: 3, silu: true, ...common, ...half },
+        4,
+      );
+      await check(
+        { kind: 'groupNorm', batch: 2, positions: 600, groups: 3, silu: false, ...common, ...half },
+        5,
+      );
+      await check({ kind: 'layerNorm', rows: 40, ...common, ...half }, 6);
+    }
+  });
+
   async function check(kernel: Kernel, seed: number): Promise<void> {
     const inputs = kernelInputElements(kernel).map((elements, i) => normals(seed + i, elements));
     await expectMatchesReference(device(), kernel, inputs);

@@ -6,7 +6,7 @@ import type { Command, Device, DeviceBuffer, DeviceOptions, MemoryReport } from 
 import { bytesPerElement, type DType, type HostArray } from '../dtype.js';
 import { DmpoError } from '../errors.js';
 import { roundFloat16 } from '../float16.js';
-import { type Kernel, kernelKey } from '../kernel.js';
+import { type Kernel, kernelKey, kernelOutputs } from '../kernel.js';
 import { LiveBuffers } from '../live-buffers.js';
 import { portableProgram } from '../portable/program.js';
 import { type CompiledProgram, compileProgram } from './compile.js';
@@ -88,8 +88,8 @@ export class ReferenceDevice implements Device {
       const outputs = command.outputs.map((buffer) => this.#valuesOf(buffer));
       const results = this.#compiled(command.kernel)(inputs, command.scalars);
       // Only now, since an output may be the buffer of an input.
-      results.forEach((result, output) => {
-        outputs[output].set(result);
+      kernelOutputs(command.kernel).forEach(({ dtype }, output) => {
+        outputs[output].set(dtype === 'float16' ? results[output].map(roundFloat16) : results[output]);
       });
     }
   }
