@@ -9,7 +9,7 @@
 import type { AttentionGradKernel } from '../kernel.js';
 import { composedAttentionGrad, deltaDispatch } from './attention/composed.js';
 import { flashDispatch, isFlash, slicesOfColumns } from './attention/flash.js';
-import { type Block, type FlashPass, LOG2E, range } from './attention/pass.js';
+import { type Block, type FlashPass, guarded, LOG2E, range } from './attention/pass.js';
 import { type Dispatch, linearGrid, type Place, type Program } from './program.js';
 import type { Target } from './target.js';
 import { wgsl } from './wgsl.js';
@@ -62,7 +62,7 @@ function queryGradPass(sizes: AttentionGradKernel): FlashPass {
     results: [],
     slices: 1,
     declare: () => [],
-    weigh: (block) => probabilities(block, [scoreGrad]),
+    weigh: (rows) => rows.flatMap((row) => probabilities(row, [scoreGrad])),
   };
 }
 
@@ -81,7 +81,7 @@ function keyGradPass(sizes: AttentionGradKernel, slices: number, dk: Place, dv: 
     results: [],
     slices,
     declare: () => [],
-    weigh: (block) => probabilities(block, [scoreGrad, (probability) => probability]),
+    weigh: (rows) => rows.flatMap((row) => probabilities(row, [scoreGrad, (probability) => probability])),
   };
 }
 
@@ -96,9 +96,8 @@ function probabilities(block: Block, weights: readonly Weight[]): string[] {
   return block.columns.flatMap((column) => {
     const probability = `probability_${block.row}_${column}`;
     const power = `exp2(${block.score(0, column)} - ${block.value('logsumexp', column)})`;
-    const condition = block.exists(column);
     return [
-      `let ${probability} = ${condition === undefined ? power : `select(0.0, ${power}, ${condition})`};`,
+      `let ${probability} = ${guarded(power, 0, block.exists(column))};`,
       ...weights.map(
         (weight, sum) => `let ${block.weight(sum, column)} = ${weight(probability, block, column)};`,
       ),

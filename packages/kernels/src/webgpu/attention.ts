@@ -3,7 +3,7 @@
 import type { AttentionKernel } from '../kernel.js';
 import { composedAttention } from './attention/composed.js';
 import { flashDispatch, isFlash } from './attention/flash.js';
-import { type Block, type FlashPass, LN2, LOG2E, LOWEST } from './attention/pass.js';
+import { type Block, type FlashPass, guarded, LN2, LOG2E, LOWEST } from './attention/pass.js';
 import type { Program } from './program.js';
 import type { Target } from './target.js';
 
@@ -44,26 +44,33 @@ function forwardPass(sizes: AttentionKernel): FlashPass {
   };
 }
 
-function onlineSoftmax({ row, columns, score, weight, exists, rescale }: Block): string[] {
-  const candidates = columns.map((column) => {
-    const condition = exists(column);
-    return condition === undefined
-      ? score(0, column)
-      : `select(${LOWEST}, ${score(0, column)}, ${condition})`;
-  });
+function onlineSoftmax(rows: readonly Block[]): string[] {
+  const excesses = rows.map(({ row }) => `largest_${row} - reference_${row}`);
   return [
-    `let largest_${row} = ${candidates.reduce((largest, candidate) => `max(${largest}, ${candidate})`)};`,
-    `if (largest_${row} > reference_${row} + ${HEADROOM}.0) {`,
-    `  let shrink = exp2(reference_${row} - largest_${row});`,
-    `  reference_${row} = largest_${row};`,
-    `  total_${row} *= shrink;`,
-    ...rescale('shrink').map((line) => `  ${line}`),
+    ...rows.map(
+      ({ row, columns, score, exists }) =>
+        `let largest_${row} = ${largestOf(columns.map((column) => guarded(score(0, column), LOWEST, exists(column))))};`,
+    ),
+    `if (${largestOf(excesses)} > ${HEADROOM}.0) {`,
+    ...rows
+      .flatMap(({ row, rescale }) => [
+        `let higher_${row} = max(reference_${row}, largest_${row});`,
+        `let shrink_${row} = exp2(reference_${row} - higher_${row});`,
+        `reference_${row} = higher_${row};`,
+        `total_${row} *= shrink_${row};`,
+        ...rescale(`shrink_${row}`),
+      ])
+      .map((line) => `  ${line}`),
     '}',
-    ...columns.map((column) => {
-      const power = `exp2(${score(0, column)} - reference_${row})`;
-      const condition = exists(column);
-      return `let ${weight(0, column)} = ${condition === undefined ? power : `select(0.0, ${power}, ${condition})`};`;
-    }),
-    `total_${row} += ${columns.map((column) => weight(0, column)).join(' + ')};`,
+    ...rows.flatMap(({ row, columns, score, weight, exists }) => [
+      ...columns.map((column) => {
+        const power = `exp2(${score(0, column)} - reference_${row})`;
+        return `let ${weight(0, column)} = ${guarded(power, 0, exists(column))};`;
+      }),
+      `total_${row} += ${columns.map((column) => weight(0, column)).join(' + ')};`,
+    ]),
   ];
 }
+
+const largestOf = (values: readonly string[]): string =>
+  values.reduce((largest, value) => `max(${largest}, ${value})`);

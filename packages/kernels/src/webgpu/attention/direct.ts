@@ -39,6 +39,11 @@ export function directDispatch(pass: FlashPass, target: Target): Dispatch {
   const queriesAreRows = pass.rows === 'queries';
   const register = (row: number, d: string) => `${row * vectors}u + ${d}`;
 
+  const overVectors = (body: (d: string) => string[]): string[] =>
+    tile.unrolled
+      ? range(vectors).flatMap((d) => ['{', ...indented(body(`${d}u`)), '}'])
+      : ['for (var d = 0u; d < VECTORS; d++) {', ...indented(body('d')), '}'];
+
   const block = (row: number): Block => ({
     row,
     columns: columnsOfBlock,
@@ -47,16 +52,12 @@ export function directDispatch(pass: FlashPass, target: Target): Dispatch {
     weight: (sum, column) => `weight${sum}_${row}_${column}`,
     exists: (column) => (columns % tile.columns === 0 ? undefined : `(first + ${column}u < COLUMNS)`),
     rescale: (factor) => [
-      `for (var d = 0u; d < VECTORS; d++) {`,
+      'for (var d = 0u; d < VECTORS; d++) {',
       ...pass.sums.map(({ name }) => `  sum_${name}[${register(row, 'd')}] *= ${factor};`),
       '}',
     ],
   });
 
-  const overVectors = (body: (d: string) => string[]): string[] =>
-    tile.unrolled
-      ? range(vectors).flatMap((d) => ['{', ...indented(body(`${d}u`)), '}'])
-      : ['for (var d = 0u; d < VECTORS; d++) {', ...indented(body('d')), '}'];
   const loadColumns = (name: string, d: string): string[] =>
     columnsOfBlock.map((column) => `let x${column} = load_${name}(column${column} + ${d});`);
 
@@ -151,7 +152,7 @@ export function directDispatch(pass: FlashPass, target: Target): Dispatch {
 
           ${scores}
 
-          ${rowsOfBlock.flatMap((row) => pass.weigh(block(row)))}
+          ${pass.weigh(rowsOfBlock.map(block))}
 
           ${sums}
         }

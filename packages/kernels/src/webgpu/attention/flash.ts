@@ -7,7 +7,7 @@ import { type AttentionSizes, columnCount, type FlashPass } from './pass.js';
 import { tiledBlocks, tiledDispatch } from './tiled.js';
 import { sliceCount } from './tiles.js';
 
-/** Rows are read as vectors of four and kept in registers: beyond 256 a tile would not fit the least workgroup memory either. */
+/** Rows are read as vectors of four. Of longer ones the registers of a workgroup would hold too few to be worth staging columns. */
 const MOST_HEAD_DIM = 256;
 
 export const isFlash = ({ headDim }: Pick<AttentionSizes, 'headDim'>): boolean =>

@@ -61,8 +61,8 @@ export interface FlashPass {
   readonly results: readonly (Operand & { value(row: number): string })[];
   /** WGSL declarations of a row's variables. */
   declare(row: number): string[];
-  /** WGSL statements that declare each weight as a `let`. */
-  weigh(block: Block): string[];
+  /** WGSL statements that declare each weight of these rows as a `let`. */
+  weigh(rows: readonly Block[]): string[];
   /** Parts into which the columns are split; sum i of part p is stored at [p, batch, tokens, heads, headDim] if there are several. */
   readonly slices: number;
 }
@@ -97,3 +97,7 @@ export function passBuffers(pass: FlashPass): BufferUse[] {
 /** WGSL of a load times the operand's factor. */
 export const scaledLoad = ({ name, factor = 1 }: Held, index: string): string =>
   factor === 1 ? `load_${name}(${index})` : `load_${name}(${index}) * ${factor}`;
+
+/** WGSL of a float, or of `otherwise` where the condition, if there is one, does not hold. */
+export const guarded = (value: string, otherwise: number, condition: string | undefined): string =>
+  condition === undefined ? value : `select(f32(${otherwise}), ${value}, ${condition})`;

@@ -194,7 +194,7 @@ export function tiledDispatch(pass: FlashPass, adapterClass: GpuClass, target: T
           for (var j = 0u; j < min(TILE, end - first); j += ${step}u) {
             ${shared ? gatherScores : ownScores}
 
-            ${pass.weigh(block)}
+            ${pass.weigh([block])}
 
             ${sums}
           }
