@@ -69,7 +69,12 @@ export function registerTileDispatch(
     }
   `;
   const vectors = rows.flatMap((i) =>
-    range(tile.columns / 4).map((v) => `vec4f(${range(4).map((c) => sum(i, 4 * v + c))})`),
+    range(tile.columns / 4).map(
+      (v) =>
+        `vec4f(${range(4)
+          .map((c) => sum(i, 4 * v + c))
+          .join(', ')})`,
+    ),
   );
   const perRow = tile.columns / 4;
   return {
@@ -84,7 +89,7 @@ export function registerTileDispatch(
       ${store.code}
       @compute @workgroup_size(${workgroup})
       fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
-        let lane = local % ${lanes}u;
+        ${lanes === 1 ? '' : `let lane = local % ${lanes}u;`}
         let block = ${grid.index} * ${blocksPerWorkgroup}u + local / ${lanes}u;
         let block_column = block % ${gridColumns}u * ${blockColumns}u;
         let block_row = block / ${gridColumns}u % ${gridRows}u * ${blockRows}u;

@@ -76,6 +76,8 @@ export function workgroupTileDispatch(
             // Load: each invocation moves its share of both slabs to workgroup memory.
             ${stageA.loads}
             ${stageB.loads}
+            ${stageA.stores}
+            ${stageB.stores}
             workgroupBarrier();
 
             // Compute: the outer product of a row of either slab, for each step.
@@ -114,6 +116,7 @@ interface StagedOperand {
   readonly rows: readonly string[];
   readonly bases: readonly string[];
   readonly loads: readonly string[];
+  readonly stores: readonly string[];
 }
 
 /** How the invocations of a workgroup share the loads of a slab of `rows` x `depth`, neighbours loading what lies side by side. */
@@ -139,9 +142,10 @@ function stagedOperand(
       along === 'inner'
         ? [`${index} / ${stepLoads}u`, `${index} % ${stepLoads}u`]
         : [`${index} % ${rowLoads}u`, `${index} / ${rowLoads}u`];
-    return { share, index, rowLoad, stepLoad };
+    // The last share may be some invocations' only.
+    const isThere = (share + 1) * invocations <= loads ? [] : [`${index} < ${loads}u`];
+    return { share, isThere, rowLoad, stepLoad };
   });
-  const zero = width === 4 ? 'vec4f()' : '0.0';
   return {
     stride,
     rows: shares.flatMap(({ share, rowLoad, stepLoad }) => [
@@ -153,28 +157,25 @@ function stagedOperand(
     bases: shares.map(
       ({ share }) => `let ${name}_base${share} = ${name}_outer(${name}_state${share}, outer);`,
     ),
-    loads: shares.flatMap(({ share, index }) => {
+    loads: shares.flatMap(({ share, isThere }) => {
       const step = `slab * ${stepLoads}u + ${name}_step${share}`;
       const value = `${name}_load(${name}_base${share}, ${step})`;
-      const conditions = inner % depth === 0 ? [] : [`${step} < ${inner / perStep}u`];
-      const load =
-        conditions.length === 0
-          ? [`let ${name}_loaded${share} = ${value};`]
-          : [
-              `var ${name}_loaded${share} = ${zero};`,
-              `if (${conditions.join()}) { ${name}_loaded${share} = ${value}; }`,
-            ];
-      const stores =
-        width === 1
-          ? [`${name}_slab[${name}_to${share}] = ${name}_loaded${share};`]
-          : range(4).map((c) => {
-              const offset = c * (along === 'inner' ? stride : 1);
-              return `${name}_slab[${name}_to${share} + ${offset}u] = ${name}_loaded${share}[${c}];`;
-            });
-      const lines = [...load, ...stores];
-      return (share + 1) * invocations <= loads
-        ? lines
-        : [`if (${index} < ${loads}u) {`, ...lines.map((line) => `  ${line}`), '}'];
+      const conditions = [...isThere, ...(inner % depth === 0 ? [] : [`${step} < ${inner / perStep}u`])];
+      if (conditions.length === 0) return [`let ${name}_loaded${share} = ${value};`];
+      return [
+        `var ${name}_loaded${share} = ${width === 4 ? 'vec4f()' : '0.0'};`,
+        `if (${conditions.join(' && ')}) { ${name}_loaded${share} = ${value}; }`,
+      ];
+    }),
+    stores: shares.flatMap(({ share, isThere }) => {
+      const stores = range(width).map((c) => {
+        const offset = c === 0 ? '' : ` + ${c * (along === 'inner' ? stride : 1)}u`;
+        const value = `${name}_loaded${share}${width === 1 ? '' : `[${c}]`}`;
+        return `${name}_slab[${name}_to${share}${offset}] = ${value};`;
+      });
+      return isThere.length === 0
+        ? stores
+        : [`if (${isThere.join()}) {`, ...stores.map((line) => `  ${line}`), '}'];
     }),
   };
 }
