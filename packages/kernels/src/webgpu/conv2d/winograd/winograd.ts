@@ -22,7 +22,7 @@ import {
 import { POSITIONS, patchTransform, TILE, tileGradTransform } from './transforms.js';
 
 /** Fewest channels on either side that pay for transforming tiles, and tiles that pay for transforming the filter. */
-const LEAST_CHANNELS = 16;
+const LEAST_CHANNELS = 12;
 const LEAST_TILES = 8;
 /** Elements of the largest transformed tensor: 128 MiB, what WebGPU promises to bind. */
 const MOST_ELEMENTS = 2 ** 25;
