@@ -107,6 +107,11 @@ export interface DeviceOptions {
    * `create` of the package webgpu gave as long as the device: Dawn crashes if it is collected before.
    */
   readonly gpuDevice?: GpuDevice;
+  /**
+   * WebGPU: called as the kernels of new work are compiled, before it runs, with how many of them are done. The first step of a program
+   * compiles most of what it needs.
+   */
+  readonly onCompile?: (done: number, total: number) => void;
   /** Fill every buffer with NaN when it is allocated, so that a read of undefined memory shows. For tests. */
   readonly poison?: boolean;
 }

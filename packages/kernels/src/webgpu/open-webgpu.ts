@@ -82,6 +82,7 @@ async function openOn(
     hasImmediates: gpu.wgslLanguageFeatures.has('immediate_address_space'),
     ownsGpu: isAdapter,
     poison: options.poison ?? false,
+    onCompile: options.onCompile,
     rest: host.sleep !== undefined && actualClass === 'software' ? new Rest(host.sleep) : undefined,
     ...overrides,
   });

@@ -110,6 +110,7 @@ describe('commands', () => {
     const { command } = scaling(4);
     const [input, output] = [filled(device, 4, 1), device.allocate(16)];
     device.submit(new Array<Command>(100).fill(command(input, output, 1)));
+    await device.finish();
     const { hostMicrosecondsPerDispatch } = device.statistics();
     expect(hostMicrosecondsPerDispatch).toBeGreaterThan(0);
     expect(hostMicrosecondsPerDispatch).toBeLessThan(10_000);
@@ -238,6 +239,42 @@ describe('failures', () => {
     const closing = device.close();
     await expect(reading).rejects.toMatchObject({ code: 'DEVICE_CLOSED' });
     await closing;
+  });
+});
+
+describe('work behind kernels that are still being compiled', () => {
+  it('waits its turn, with the numbers that it was given', async () => {
+    const progress: string[] = [];
+    const fresh = await openWebGpuDevice(nodeGpu, {
+      poison: true,
+      onCompile: (done, total) => progress.push(`${done}/${total}`),
+    });
+    const first = scaling(1000);
+    const [input, output] = [filled(fresh, 1000, 1), fresh.allocate(4000)];
+    fresh.submit([first.command(input, output, 5)]);
+    const reading = fresh.read(output, 'float32', 1000);
+    // All of these are asked for before the first command has run, and use the same memory.
+    fresh.free(output);
+    const numbers = new Float32Array(1000).fill(2);
+    fresh.write(input, 'float32', numbers);
+    numbers.fill(99);
+    const again = fresh.allocate(4000);
+    fresh.submit([first.command(input, again, 7), scaling(999).command(input, again, 8)]);
+    fresh.trim();
+    expect(new Set(await reading)).toEqual(new Set([5]));
+    expect(Array.from(await fresh.read(again, 'float32', 1000)).slice(997)).toEqual([16, 16, 14]);
+    expect(progress).toEqual(['1/1', '1/2', '2/2']);
+    await fresh.close();
+  });
+
+  it('is rejected when the device is closed meanwhile', async () => {
+    const fresh = await openWebGpuDevice(nodeGpu);
+    const [input, output] = [filled(fresh, 77, 1), fresh.allocate(4 * 77)];
+    fresh.submit([scaling(77).command(input, output, 5)]);
+    const waiting = [fresh.read(output, 'float32', 77), fresh.finish()];
+    await fresh.close();
+    for (const result of await Promise.allSettled(waiting))
+      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'DEVICE_CLOSED' } });
   });
 });
 

@@ -13,9 +13,10 @@ import { elementWord } from '../words.js';
 import { BindGroups } from './host/bind-groups.js';
 import { BufferPool, type PooledBuffer } from './host/buffer-pool.js';
 import { during, FailureMonitor } from './host/failure.js';
+import { Line } from './host/line.js';
 import { type PassTime, PassTimer } from './host/pass-timer.js';
 import { Pipelines } from './host/pipelines.js';
-import { type LoadedProgram, Programs, type ProgramWriter } from './host/programs.js';
+import { isCompiled, type LoadedProgram, Programs, type ProgramWriter } from './host/programs.js';
 import { Recorder } from './host/recorder.js';
 import type { Rest } from './host/rest.js';
 import { Staging } from './host/staging.js';
@@ -41,6 +42,8 @@ export interface WebGpuSetup {
   readonly rest?: Rest | undefined;
   /** Writes the programs of kernels; the library's own if absent. */
   readonly programs?: ProgramWriter;
+  /** Called as the shaders of a submit are compiled. */
+  readonly onCompile?: ((done: number, total: number) => void) | undefined;
   /** Tiles that measuring found best here. */
   readonly tuned?: TunedTiles;
   /** Keeps measured choices for devices opened later; returns where, for people. */
@@ -65,6 +68,16 @@ class WebGpuBuffer implements DeviceBuffer {
   ) {}
 }
 
+/** A command whose memory is decided. */
+interface PlacedCommand {
+  readonly kernel: Kernel;
+  readonly program: LoadedProgram;
+  readonly scratch: readonly PooledBuffer[];
+  /** Of each dispatch. */
+  readonly buffers: readonly (readonly PooledBuffer[])[];
+  readonly words: Uint32Array;
+}
+
 export class WebGpuDevice implements Device {
   readonly name = 'webgpu';
   readonly hasFloat16 = true;
@@ -80,6 +93,7 @@ export class WebGpuDevice implements Device {
   readonly #groups: BindGroups;
   readonly #scalars: UniformScalars;
   readonly #recorder: Recorder;
+  readonly #line = new Line();
   readonly #profiler = new Profiler<{ kernel: Kernel; labels: string[] }>();
   readonly #buffers = new LiveBuffers<WebGpuBuffer>();
   #hostMilliseconds = 0;
@@ -91,7 +105,13 @@ export class WebGpuDevice implements Device {
     this.description = setup.description;
     this.#monitor = new FailureMonitor(gpu, setup.rest);
     this.#groups = new BindGroups(gpu);
-    this.#pool = new BufferPool(gpu, this.#monitor, (buffer) => this.#groups.forget(buffer));
+    this.#pool = new BufferPool(gpu, this.#monitor, (buffer) => {
+      // What was submitted before still runs with it: WebGPU keeps the memory as long.
+      this.#line.add(() => {
+        this.#groups.forget(buffer);
+        buffer.gpu.destroy();
+      });
+    });
     this.#staging = new Staging(gpu, this.#monitor);
     this.#pipelines = new Pipelines(gpu, this.#monitor, setup.hasImmediates);
     this.#target = targetOf(gpu, setup.adapterClass, setup.tuned);
@@ -107,7 +127,7 @@ export class WebGpuDevice implements Device {
     }
     const buffer = new WebGpuBuffer(byteLength, this.#pool.take(byteLength));
     this.#buffers.add(buffer);
-    if (this.#setup.poison) this.#poison(buffer.memory);
+    if (this.#setup.poison) this.#line.add(() => this.#poison(buffer.memory));
     return buffer;
   }
 
@@ -121,10 +141,14 @@ export class WebGpuDevice implements Device {
   write(buffer: DeviceBuffer, dtype: DType, data: ArrayLike<number>): void {
     this.#monitor.check();
     const { memory } = this.#buffers.get(buffer, data.length, dtype);
-    const elements = typedArray(dtype, data);
-    this.#monitor.watch(during('a buffer was written'), () =>
-      this.#gpu.queue.writeBuffer(memory.gpu, 0, elements),
-    );
+    const given = typedArray(dtype, data);
+    // While the write waits, the caller may change the array.
+    const elements = this.#line.isWaiting ? given.slice() : given;
+    this.#line.add(() => {
+      this.#monitor.watch(during('a buffer was written'), () =>
+        this.#gpu.queue.writeBuffer(memory.gpu, 0, elements),
+      );
+    });
   }
 
   async read(buffer: DeviceBuffer, dtype: DType, elements: number): Promise<HostArray> {
@@ -132,7 +156,10 @@ export class WebGpuDevice implements Device {
     const { memory } = this.#buffers.get(buffer, elements, dtype);
     // Whole words are copied.
     const byteLength = 4 * Math.ceil((elements * bytesPerElement[dtype]) / 4);
-    const bytes = byteLength === 0 ? new ArrayBuffer(0) : await this.#staging.read(memory.gpu, byteLength);
+    const bytes =
+      byteLength === 0
+        ? new ArrayBuffer(0)
+        : await this.#inTurn(() => this.#staging.read(memory.gpu, byteLength));
     switch (dtype) {
       case 'float32':
         return new Float32Array(bytes);
@@ -159,22 +186,19 @@ export class WebGpuDevice implements Device {
     await this.#monitor.guard(this.#programs.prepare(programs, () => onProgress?.(++done, programs.length)));
   }
 
+  /** Kernels that run for the first time are compiled in parallel; what is asked for after them waits its turn. */
   submit(commands: readonly Command[]): void {
     this.#monitor.check();
     const programs = commands.map((command) => this.#load(command));
-    this.#compile(programs);
-    const start = performance.now();
-    this.#monitor.watch(during('commands ran'), () => {
-      commands.forEach((command, i) => {
-        this.#record(command, programs[i]);
-      });
-      this.#recorder.flush();
-    });
-    this.#hostMilliseconds += performance.now() - start;
+    const placed = commands.map((command, i) => this.#place(command, programs[i]));
+    const missing = programs.filter((program) => !isCompiled(program));
+    const run = () => this.#run(placed);
+    if (missing.length === 0) this.#line.add(run);
+    else this.#line.addBehind(this.#compile([...new Set(missing)]), run);
   }
 
   async finish(): Promise<void> {
-    await this.#monitor.guard(this.#gpu.queue.onSubmittedWorkDone());
+    await this.#inTurn(() => this.#monitor.guard(this.#gpu.queue.onSubmittedWorkDone()));
   }
 
   /** By timestamps of the GPU, each kernel's part a compute pass of its own. Throws `UNSUPPORTED` where the adapter has none. */
@@ -183,9 +207,11 @@ export class WebGpuDevice implements Device {
     this.#checkTimestamps();
     const timer = new PassTimer(this.#gpu);
     try {
+      await this.#inTurn(async () => {});
       const commands = await this.#profiler.record(async () => {
         this.#recorder.timer = timer;
         await work();
+        await this.#inTurn(async () => {});
       });
       const times = (await this.#monitor.guard(timer.times())).values();
       return commands.map(({ kernel, labels }) => ({
@@ -282,34 +308,65 @@ export class WebGpuDevice implements Device {
     return program;
   }
 
-  #compile(programs: readonly LoadedProgram[]): void {
-    for (const { dispatches, title } of programs)
-      for (const dispatch of dispatches) this.#programs.pipeline(dispatch, title);
+  /** What `work` resolves to when its turn has come. */
+  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (!this.#line.isWaiting) return work();
+    const turn = new Promise<Result>((resolve, reject) => {
+      this.#line.add(() => {
+        // Whoever waits has heard of a failure.
+        if (!this.#monitor.hasFailed) work().then(resolve, reject);
+      });
+    });
+    return this.#monitor.guard(turn);
   }
 
-  #record({ kernel, inputs, outputs, scalars }: Command, program: LoadedProgram): void {
-    const scratch = program.scratch.map((bytes) => this.#pool.take(bytes));
-    if (this.#setup.poison && scratch.length > 0) {
-      this.#recorder.flush();
-      for (const buffer of scratch) this.#poison(buffer);
+  /** Never rejects: a shader that the GPU refuses is a failure of the device. */
+  async #compile(programs: readonly LoadedProgram[]): Promise<void> {
+    let done = 0;
+    const onReady = () => this.#setup.onCompile?.(++done, programs.length);
+    try {
+      await this.#programs.prepare(programs, onReady);
+    } catch (error) {
+      this.#monitor.fail(error as DmpoError);
     }
+  }
+
+  /** Decides which memory each dispatch of a command works on. */
+  #place({ kernel, inputs, outputs, scalars }: Command, program: LoadedProgram): PlacedCommand {
+    const scratch = program.scratch.map((bytes) => this.#pool.take(bytes));
     const memoryAt = (place: Place): PooledBuffer => {
       if ('scratch' in place) return scratch[place.scratch];
       return this.#buffers.get('input' in place ? inputs[place.input] : outputs[place.output]).memory;
     };
     const words = Uint32Array.from(scalars, (value, slot) => elementWord(value, kernel.scalars[slot]));
-    for (const dispatch of program.dispatches) {
-      this.#recorder.dispatch(
-        this.#programs.pipeline(dispatch, program.title),
-        dispatch.buffers.map(({ place }) => memoryAt(place)),
-        words,
-        dispatch.workgroups,
-        program.work,
-      );
-    }
-    this.#profiler.add({ kernel, labels: program.dispatches.map(({ label }) => label) });
+    const buffers = program.dispatches.map((dispatch) =>
+      dispatch.buffers.map(({ place }) => memoryAt(place)),
+    );
     // The next command may have them: its dispatches come later.
     for (const buffer of scratch) this.#pool.give(buffer);
+    return { kernel, program, scratch, buffers, words };
+  }
+
+  #run(commands: readonly PlacedCommand[]): void {
+    if (this.#monitor.hasFailed) return;
+    const start = performance.now();
+    this.#monitor.watch(during('commands ran'), () => {
+      for (const command of commands) this.#record(command);
+      this.#recorder.flush();
+    });
+    this.#hostMilliseconds += performance.now() - start;
+  }
+
+  #record({ kernel, program, scratch, buffers, words }: PlacedCommand): void {
+    if (this.#setup.poison && scratch.length > 0) {
+      this.#recorder.flush();
+      for (const buffer of scratch) this.#poison(buffer);
+    }
+    program.dispatches.forEach(({ pipeline, workgroups }, i) => {
+      if (pipeline !== undefined)
+        this.#recorder.dispatch(pipeline, buffers[i], words, workgroups, program.work);
+    });
+    this.#profiler.add({ kernel, labels: program.dispatches.map(({ label }) => label) });
   }
 
   #poison({ gpu, bytes }: PooledBuffer): void {

@@ -22,8 +22,8 @@ const SLACK_BYTES = 64 * 2 ** 20;
 export class BufferPool {
   readonly #gpu: GPUDevice;
   readonly #monitor: FailureMonitor;
-  /** Called before a buffer is destroyed. */
-  readonly #onDestroy: (buffer: PooledBuffer) => void;
+  /** Destroys a buffer, behind the work that uses it. */
+  readonly #release: (buffer: PooledBuffer) => void;
   readonly #mostBytes: number;
   /** Buffers in wait by size, descending by id. */
   readonly #waiting = new Map<number, PooledBuffer[]>();
@@ -34,10 +34,10 @@ export class BufferPool {
   #peakBytes = 0;
   #waitingBytes = 0;
 
-  constructor(gpu: GPUDevice, monitor: FailureMonitor, onDestroy: (buffer: PooledBuffer) => void) {
+  constructor(gpu: GPUDevice, monitor: FailureMonitor, release: (buffer: PooledBuffer) => void) {
     this.#gpu = gpu;
     this.#monitor = monitor;
-    this.#onDestroy = onDestroy;
+    this.#release = release;
     const { maxBufferSize, maxStorageBufferBindingSize } = gpu.limits;
     const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
     this.#mostBytes = most - (most % SMALLEST);
@@ -123,9 +123,7 @@ export class BufferPool {
     waiting.splice(waiting.indexOf(buffer), 1);
     this.#byAge.delete(buffer);
     this.#waitingBytes -= buffer.bytes;
-    this.#onDestroy(buffer);
-    // What was submitted before still runs with it: WebGPU keeps the memory as long.
-    buffer.gpu.destroy();
+    this.#release(buffer);
   }
 
   /** Eight classes for each power of two waste at most an eighth, where WebGPU lets a shader see so much. */

@@ -9,7 +9,7 @@ import type { Rest } from './rest.js';
 const filters = ['validation', 'out-of-memory', 'internal'] as const satisfies GPUErrorFilter[];
 
 /** Says what an error of WebGPU means for the user. */
-export type Explain = (filter: GPUErrorFilter, message: string) => DmpoError | Promise<DmpoError>;
+export type Explain = (filter: GPUErrorFilter, message: string) => DmpoError;
 
 export class FailureMonitor {
   readonly #gpu: GPUDevice;
@@ -36,6 +36,10 @@ export class FailureMonitor {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     for (const reject of this.#waiting) reject(error);
+  }
+
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
   }
 
   /** Throws the failure, if there is one. */
@@ -87,7 +91,7 @@ export class FailureMonitor {
       // A lost device may refuse to report: `lost` tells.
       const error = await scope.catch(() => null);
       await before;
-      if (error !== null) this.fail(await explain(filter, error.message));
+      if (error !== null) this.fail(explain(filter, error.message));
     };
     this.#reported = report();
   }

@@ -45,24 +45,6 @@ export class Pipelines {
     return this.#ready.size;
   }
 
-  /** The pipeline of a dispatch, compiled here and now if need be. `kernel` names it in errors, which make the device fail. */
-  get(dispatch: Dispatch, kernel: string): Pipeline {
-    const source = this.source(dispatch);
-    const known = this.#ready.get(source);
-    if (known !== undefined) return known;
-    let module: GPUShaderModule | undefined;
-    const pipeline = this.#monitor.watch(
-      (_, message) => shaderError(kernel, dispatch, source, module, message),
-      () => {
-        module = this.#gpu.createShaderModule({ label: dispatch.label, code: source });
-        const { descriptor, ...rest } = this.#describe(dispatch, module);
-        return { gpu: this.#gpu.createComputePipeline(descriptor), ...rest };
-      },
-    );
-    this.#ready.set(source, pipeline);
-    return pipeline;
-  }
-
   /** Compiles the pipeline of a dispatch beside others. Rejects with `INVALID_SHADER`, which does the device no harm. */
   prepare(dispatch: Dispatch, kernel: string): Promise<Pipeline> {
     const source = this.source(dispatch);
@@ -89,8 +71,7 @@ export class Pipelines {
     try {
       const [gpu] = await Promise.all([compiling, scope.catch(() => null)]);
       const pipeline = { gpu, ...rest };
-      // A submit that could not wait may have compiled it meanwhile: what is in use stays.
-      if (!this.#ready.has(source)) this.#ready.set(source, pipeline);
+      this.#ready.set(source, pipeline);
       return pipeline;
     } catch (cause) {
       this.#monitor.check();

@@ -57,12 +57,11 @@ export class Programs {
     };
     await Promise.all(programs.map(prepareOne));
   }
+}
 
-  /** The pipeline of a dispatch, compiled now if it was not prepared. */
-  pipeline(dispatch: LoadedDispatch, title: string): Pipeline {
-    dispatch.pipeline ??= this.#pipelines.get(dispatch, title);
-    return dispatch.pipeline;
-  }
+/** Whether a program can run. */
+export function isCompiled({ dispatches }: LoadedProgram): boolean {
+  return dispatches.every(({ pipeline }) => pipeline !== undefined);
 }
 
 function load(kernel: Kernel, { dispatches, scratch }: Program): LoadedProgram {
