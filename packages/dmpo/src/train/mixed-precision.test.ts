@@ -37,8 +37,9 @@ describe('mixed precision', () => {
         const metrics = rounded.history[step];
         expect(metrics?.lossScale).toBe(65536);
         expect(metrics?.gradientNorm).not.toBe(gradientNorm);
-        expect(Math.abs(Number(metrics?.loss) / loss - 1)).toBeLessThan(2e-3);
-        expect(Math.abs(Number(metrics?.gradientNorm) / gradientNorm - 1)).toBeLessThan(1e-2);
+        // A preference loss is about a small difference of errors, times beta.
+        expect(Math.abs(Number(metrics?.loss) / loss - 1)).toBeLessThan(make === pretrainer ? 2e-3 : 1e-2);
+        expect(Math.abs(Number(metrics?.gradientNorm) / gradientNorm - 1)).toBeLessThan(2e-2);
       });
       for (const trainer of [exact, rounded]) {
         trainer.dispose();
