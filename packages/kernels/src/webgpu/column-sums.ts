@@ -4,13 +4,13 @@ import { columnWalk } from './column-walk.js';
 import { laneSums } from './lane-sums.js';
 import type { Dispatch } from './program.js';
 import type { Target } from './target.js';
-import { vectorType, vectorWidth } from './vectors.js';
-import { wgsl } from './wgsl.js';
+import { vectorWidth } from './vectors.js';
+import { wgsl, wgslType } from './wgsl.js';
 
 /** Parts [rows, 2, channels] in scratch buffer 0 to their sums [channels]: the first in output 1, the second in output 2. */
 export function columnSums(label: string, rows: number, channels: number, target: Target): Dispatch {
   const width = vectorWidth(channels);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const columns = channels / width;
   const walk = columnWalk(1, rows, columns, target, { whole: true });
   const sums = laneSums(['first', 'second'], type, walk.lanes, walk.places);

@@ -72,7 +72,7 @@ export function columnWalk(
   const isSoftware = target.adapterClass === 'software';
   const tiles = isSoftware ? 1 : Math.ceil(columns / most);
   const places = isSoftware ? 1 : Math.ceil(columns / tiles);
-  const lanes = isSoftware ? 1 : Math.min(Math.floor(workgroup / places), nextPowerOfTwo(positions));
+  const lanes = isSoftware ? 1 : powerOfTwo(Math.min(workgroup / places, positions));
   const workers = images * positions * columns;
   const each = Math.min(Math.max(Math.ceil(workers / limits.enough), limits.fewest), limits.most);
   const length = whole ? positions : Math.min(positions, lanes * (apart ? limits.fewest : each));
@@ -136,6 +136,7 @@ export function columnWalk(
   };
 }
 
-function nextPowerOfTwo(value: number): number {
-  return 2 ** Math.ceil(Math.log2(value));
+/** The largest that is not above the value. */
+export function powerOfTwo(value: number): number {
+  return 2 ** Math.floor(Math.log2(value));
 }

@@ -14,8 +14,8 @@ import { groupWalk } from './group-walk.js';
 import { laneSums } from './lane-sums.js';
 import type { BufferUse, Dispatch, Program } from './program.js';
 import type { Target } from './target.js';
-import { elementSum, sigmoidFunction, vectorType, vectorWidth } from './vectors.js';
-import { wgsl } from './wgsl.js';
+import { elementSum, sigmoidFunction, vectorWidth } from './vectors.js';
+import { wgsl, wgslType } from './wgsl.js';
 
 export function groupNormGradProgram(kernel: GroupNormGradKernel, target: Target): Program {
   const { batch, positions, channels, groups } = kernel;
@@ -35,7 +35,7 @@ export function groupNormGradProgram(kernel: GroupNormGradKernel, target: Target
 function chunkSums(kernel: GroupNormGradKernel, walk: ColumnWalk): Dispatch {
   const { channels, silu } = kernel;
   const width = vectorWidth(channels);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const sums = laneSums(['products', 'sum'], type, walk.lanes, walk.places);
   return {
     label: 'groupNormGrad chunks',
@@ -73,7 +73,7 @@ function groupMeans(
   target: Target,
 ): Dispatch {
   const width = vectorWidth(channels / groups);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const columns = channels / groups / width;
   const walk = groupWalk(batch * groups, chunks, columns, target);
   const sums = laneSums(['products', 'sum'], 'f32', walk.lanes);
@@ -100,8 +100,8 @@ function groupMeans(
           ['let at = base + row * ROW + column;', 'let scale = load_scale(firstColumn + column);'],
           { productParts: 'scale * load_parts(at)', sumParts: 'scale * load_parts(at + ROW / 2u)' },
         )}
-        let products = ${elementSum(width, 'productParts')};
-        let sum = ${elementSum(width, 'sumParts')};
+        var products = ${elementSum(width, 'productParts')};
+        var sum = ${elementSum(width, 'sumParts')};
         ${sums.lines}
 
         if (lane == 0u) {
@@ -166,7 +166,7 @@ function operandBuffers({ channels }: GroupNormGradKernel): BufferUse[] {
 function gradientLines({ channels, silu }: GroupNormGradKernel): string[] {
   const xhat = 'let xhat = (load_x(at) - mean) * rstd;';
   if (!silu) return [xhat, 'let dz = load_dy(at);'];
-  const one = `${vectorType[vectorWidth(channels)]}(1)`;
+  const one = `${wgslType('float32', vectorWidth(channels))}(1)`;
   return [
     xhat,
     'let z = xhat * scale + shift;',

@@ -9,8 +9,8 @@ import { groupWalk } from './group-walk.js';
 import { laneSums } from './lane-sums.js';
 import type { Dispatch, Program } from './program.js';
 import type { AdapterClass, Target } from './target.js';
-import { elementSum, sigmoidFunction, type VectorWidth, vectorType, vectorWidth } from './vectors.js';
-import { wgsl } from './wgsl.js';
+import { elementSum, sigmoidFunction, vectorWidth } from './vectors.js';
+import { wgsl, wgslType } from './wgsl.js';
 import { wholeGroupNorm } from './whole-group-norm.js';
 
 /**
@@ -47,7 +47,7 @@ export function groupNormProgram(kernel: GroupNormKernel, target: Target): Progr
  */
 function chunkStatistics({ channels }: GroupNormKernel, walk: ColumnWalk): Dispatch {
   const width = vectorWidth(channels);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const sums = laneSums(['sum', 'squares'], type, walk.lanes, walk.places);
   return {
     label: 'groupNorm chunks',
@@ -90,7 +90,7 @@ function groupStatistics(
   target: Target,
 ): Dispatch {
   const width = vectorWidth(channels / groups);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const columns = channels / groups / width;
   const walk = groupWalk(batch * groups, chunks, columns, target);
   const sum = laneSums(['sum'], 'f32', walk.lanes);
@@ -122,7 +122,7 @@ function groupStatistics(
         ${walk.sums(type, ['let part = base + 3u * row * COLUMNS + column;'], {
           distances: 'positions_of(row) * (load_parts(part) - near) + load_parts(part + COLUMNS)',
         })}
-        let sum = ${elementSum(width, 'distances')};
+        var sum = ${elementSum(width, 'distances')};
         ${sum.lines}
         let beyond = total_sum / ELEMENTS;
 
@@ -136,7 +136,7 @@ function groupStatistics(
           ],
           { deviations: 'load_parts(part + 2u * COLUMNS) - rest * rest / n + n * distance * distance' },
         )}
-        let squares = ${elementSum(width, 'deviations')};
+        var squares = ${elementSum(width, 'deviations')};
         ${squares.lines}
 
         if (lane == 0u) {
@@ -195,7 +195,7 @@ export function ofColumn(
   load: string,
   { channels, groups }: { readonly channels: number; readonly groups: number },
 ): string {
-  const width: VectorWidth = vectorWidth(channels);
+  const width = vectorWidth(channels);
   const ofGroup = channels / groups;
   const statistic = (group: string) => `${load}(image * ${groups}u + ${group})`;
   if (ofGroup % width === 0) return statistic(`column / ${ofGroup / width}u`);

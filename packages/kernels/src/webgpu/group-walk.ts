@@ -1,5 +1,6 @@
 /** How norms walk over a whole group at a time, [groups][rows, vectors]: by the lanes of a workgroup, or by one invocation. */
 
+import { powerOfTwo } from './column-walk.js';
 import { additions, BLOCK, blockAdditions, type Terms, zeros } from './lane-sums.js';
 import { linearGrid } from './program.js';
 import type { AdapterClass, Target } from './target.js';
@@ -38,7 +39,7 @@ export interface GroupWalk {
 export function groupWalk(groups: number, rows: number, columns: number, target: Target): GroupWalk {
   const { lanes: most, workgroup } = tuning[target.adapterClass];
   const vectors = rows * columns;
-  const lanes = Math.min(most, 2 ** Math.floor(Math.log2(Math.max(1, vectors / VECTORS_OF_LANE))));
+  const lanes = Math.min(most, powerOfTwo(Math.max(1, vectors / VECTORS_OF_LANE)));
   const isAlone = lanes === 1;
   const grid = linearGrid(isAlone ? Math.ceil(groups / workgroup) : groups, target);
   const loop = (body: readonly string[]) =>

@@ -1,6 +1,7 @@
 /** Sums over the lanes of a workgroup: invocations that share one piece of work, in a tree of fixed shape. */
 
 import { wgsl } from './wgsl.js';
+import { joinLanes } from './workgroup-join.js';
 
 export interface LaneSums {
   /** Module-level WGSL: workgroup memory, if there is more than one lane. */
@@ -10,8 +11,8 @@ export interface LaneSums {
 }
 
 /**
- * Sums of the variables `names`, all of one WGSL type, over `lanes` invocations. Invocation `local` is lane `local / places`
- * of place `local % places`: each place has sums of its own.
+ * Sums of the variables `names`, all of one WGSL type, over `lanes` invocations, a power of two. Invocation `local` is lane
+ * `local / places` of place `local % places`: each place has sums of its own.
  */
 export function laneSums(
   names: readonly string[],
@@ -22,21 +23,16 @@ export function laneSums(
   if (lanes === 1) {
     return { declarations: '', lines: names.map((name) => `let total_${name} = ${name};`).join('\n') };
   }
-  const declarations = names
-    .map((name) => `var<workgroup> lanes_${name}: array<${type}, ${lanes * places}>;\n`)
-    .join('');
+  const declarations = wgsl`
+    ${names.map((name) => `var<workgroup> lanes_${name}: array<${type}, ${lanes * places}>;`)}
+    fn add_${names[0]}(a: ${type}, b: ${type}) -> ${type} { return a + b; }
+  `;
   const place = places === 1 ? '0' : `local % ${places}u`;
   const lines = wgsl`
-    ${names.map((name) => `lanes_${name}[local] = ${name};`)}
+    ${names.map((name) =>
+      joinLanes({ lanes, stride: places, shared: `lanes_${name}`, value: name, join: `add_${names[0]}` }),
+    )}
     workgroupBarrier();
-    for (var count = ${lanes}u; count > 1u;) {
-      let half = (count + 1u) / 2u;
-      if (local < (count - half) * ${places}u) {
-        ${names.map((name) => `lanes_${name}[local] += lanes_${name}[local + half * ${places}u];`)}
-      }
-      workgroupBarrier();
-      count = half;
-    }
     ${names.map((name) => `let total_${name} = lanes_${name}[${place}];`)}
   `;
   return { declarations, lines: lines.trimEnd() };

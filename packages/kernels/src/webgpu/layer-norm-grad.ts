@@ -11,8 +11,8 @@ import { groupWalk } from './group-walk.js';
 import { laneSums } from './lane-sums.js';
 import type { BufferUse, Dispatch, Program } from './program.js';
 import type { Target } from './target.js';
-import { elementSum, vectorType, vectorWidth } from './vectors.js';
-import { wgsl } from './wgsl.js';
+import { elementSum, vectorWidth } from './vectors.js';
+import { wgsl, wgslType } from './wgsl.js';
 
 export function layerNormGradProgram(kernel: LayerNormGradKernel, target: Target): Program {
   const { rows, channels } = kernel;
@@ -30,7 +30,7 @@ export function layerNormGradProgram(kernel: LayerNormGradKernel, target: Target
 function inputGradient(kernel: LayerNormGradKernel, target: Target): Dispatch {
   const { rows, channels } = kernel;
   const width = vectorWidth(channels);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const walk = groupWalk(rows, 1, channels / width, target);
   const sums = laneSums(['products', 'sum'], 'f32', walk.lanes);
   return {
@@ -56,8 +56,8 @@ function inputGradient(kernel: LayerNormGradKernel, target: Target): Dispatch {
           ['let at = index * COLUMNS + column;', 'let g = load_dy(at) * load_scale(column);'],
           { productParts: 'g * ((load_x(at) - mean) * rstd)', sumParts: 'g' },
         )}
-        let products = ${elementSum(width, 'productParts')};
-        let sum = ${elementSum(width, 'sumParts')};
+        var products = ${elementSum(width, 'productParts')};
+        var sum = ${elementSum(width, 'sumParts')};
         ${sums.lines}
         let meanProduct = total_products / CHANNELS;
         let meanGradient = total_sum / CHANNELS;
@@ -77,7 +77,7 @@ function inputGradient(kernel: LayerNormGradKernel, target: Target): Dispatch {
 function chunkSums(kernel: LayerNormGradKernel, walk: ColumnWalk): Dispatch {
   const { channels } = kernel;
   const width = vectorWidth(channels);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const sums = laneSums(['products', 'sum'], type, walk.lanes, walk.places);
   return {
     label: 'layerNormGrad chunks',

@@ -4,8 +4,8 @@ import { groupWalk } from './group-walk.js';
 import { laneSums } from './lane-sums.js';
 import type { Dispatch } from './program.js';
 import type { Target } from './target.js';
-import { elementSum, sigmoidFunction, vectorType, vectorWidth } from './vectors.js';
-import { wgsl } from './wgsl.js';
+import { elementSum, sigmoidFunction, vectorWidth } from './vectors.js';
+import { wgsl, wgslType } from './wgsl.js';
 
 export interface WholeGroupSizes {
   readonly batch: number;
@@ -27,7 +27,7 @@ export function wholeGroupNorm(
 ): Dispatch {
   const ofGroup = channels / groups;
   const width = vectorWidth(ofGroup);
-  const type = vectorType[width];
+  const type = wgslType('float32', width);
   const columns = ofGroup / width;
   const walk = groupWalk(batch * groups, positions, columns, target);
   const sums = laneSums(['sum', 'squares'], 'f32', walk.lanes);
@@ -64,8 +64,8 @@ export function wholeGroupNorm(
           rests: 'rest',
           products: 'rest * rest',
         })}
-        let sum = ${elementSum(width, 'rests')};
-        let squares = ${elementSum(width, 'products')};
+        var sum = ${elementSum(width, 'rests')};
+        var squares = ${elementSum(width, 'products')};
         ${sums.lines}
 
         let beyond = total_sum / ELEMENTS;
