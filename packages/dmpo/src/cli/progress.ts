@@ -25,10 +25,17 @@ function bar(label: string, stream: NodeJS.WriteStream): Progress {
     linewrap: false,
     gracefulExit: false,
   });
-  bar.start(1, 0, { details: '' });
+  // Begun by the first update: until then the line may be another bar's.
+  let hasBegun = false;
   return {
-    update: (done, details = '') => bar.update(done, { details }),
-    end: () => bar.stop(),
+    update: (done, details = '') => {
+      if (!hasBegun) bar.start(1, 0, { details: '' });
+      hasBegun = true;
+      bar.update(done, { details });
+    },
+    end: () => {
+      if (hasBegun) bar.stop();
+    },
   };
 }
 

@@ -1,9 +1,11 @@
 /** Runs a trainer in the terminal: progress, checkpoints, Ctrl-C. */
 
+import { currentDevice, type DeviceName } from '@dmpo/core';
 import type { CheckpointStorage } from '../train/checkpoint-storage.js';
 import type { Recovery } from '../train/recovery.js';
 import type { Trainer } from '../train/trainer.js';
 import type { TrainingOutcome, TrainingProgress } from '../train/training-loop.js';
+import { openDeviceInTerminal } from './device.js';
 import { Interrupted } from './interruption.js';
 import { clock } from './progress.js';
 import type { Terminal } from './terminal.js';
@@ -23,12 +25,16 @@ export interface TrainInTerminalOptions {
  */
 export async function trainInTerminal(trainer: Trainer, options: TrainInTerminalOptions): Promise<void> {
   const { terminal, storage, signal, resumeCommand, onStep } = options;
+  const deviceName = currentDevice().name as DeviceName;
   const progress = terminal.progress('training');
   try {
     const outcome = await trainer.train({
       storage,
       signal,
-      recovery: { onRecovery: (recovery) => terminal.note(describeRecovery(recovery)) },
+      recovery: {
+        openDevice: () => openDeviceInTerminal(deviceName, terminal),
+        onRecovery: (recovery) => terminal.note(describeRecovery(recovery)),
+      },
       onStep: async (event) => {
         progress.update(event.step / event.steps, describeStep(event));
         await onStep?.(event);

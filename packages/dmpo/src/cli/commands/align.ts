@@ -1,6 +1,5 @@
 /** `dmpo align`: fine-tunes a model on preferences, and reports what became of its pictures. */
 
-import { openDevice } from '@dmpo/core';
 import { evaluateSamples, type SampleQuality } from '../../evaluate/sample-quality.js';
 import { winRate } from '../../evaluate/win-rate.js';
 import { saveModelFolder } from '../../model-folder.js';
@@ -10,6 +9,7 @@ import { writeReport } from '../../report/write-report.js';
 import { preferenceSchema } from '../../train/config.js';
 import { PreferenceTrainer } from '../../train/preference-trainer.js';
 import { loadPreferences } from '../data-source.js';
+import { openDeviceInTerminal } from '../device.js';
 import { drawingInTerminal } from '../drawing.js';
 import { columns, percent } from '../figures.js';
 import { interruptible } from '../interruption.js';
@@ -24,7 +24,7 @@ import type { RunFlags } from './pretrain.js';
 export async function align(settings: AlignSettings, flags: RunFlags, terminal: Terminal): Promise<void> {
   const run = await openRunFolder({ ...settings, ...flags });
   await openOutputFolder(settings.report);
-  const device = await openDevice(settings.device);
+  const device = await openDeviceInTerminal(settings.device, terminal);
   const base = await loadModel(settings.base);
   const { preferences, preferredStyle } = await loadPreferences(settings, base);
   const { model, scheduler, prompts } = await loadModel(settings.base);

@@ -1,9 +1,9 @@
 /** `dmpo evaluate`: measures a model's samples against real images, and against another model's. */
 
-import { openDevice } from '@dmpo/core';
 import { evaluateSamples } from '../../evaluate/sample-quality.js';
 import { winRate } from '../../evaluate/win-rate.js';
 import { loadPreferences } from '../data-source.js';
+import { openDeviceInTerminal } from '../device.js';
 import { drawingInTerminal } from '../drawing.js';
 import { columns, percent, qualityRows } from '../figures.js';
 import { interruptible } from '../interruption.js';
@@ -12,7 +12,7 @@ import type { EvaluateSettings } from '../settings.js';
 import type { Terminal } from '../terminal.js';
 
 export async function evaluate(settings: EvaluateSettings, terminal: Terminal): Promise<void> {
-  const device = await openDevice(settings.device);
+  const device = await openDeviceInTerminal(settings.device, terminal);
   const loaded = await loadModel(settings.model);
   const { preferences, preferredStyle } = await loadPreferences(settings, loaded);
   terminal.note(`device: ${device.name}, ${device.description}`);

@@ -2,7 +2,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nn, openDevice } from '@dmpo/core';
+import { nn } from '@dmpo/core';
 import { emojiImages } from '../../data/emoji.js';
 import { readImageFolder } from '../../data/image-folder.js';
 import type { ImageSet } from '../../data/image-set.js';
@@ -16,6 +16,7 @@ import { DDIMScheduler } from '../../schedulers/ddim-scheduler.js';
 import { DDPMScheduler } from '../../schedulers/ddpm-scheduler.js';
 import { pretrainSchema } from '../../train/config.js';
 import { Pretrainer } from '../../train/pretrainer.js';
+import { openDeviceInTerminal } from '../device.js';
 import { drawingInTerminal } from '../drawing.js';
 import { columns, qualityRows } from '../figures.js';
 import { Interrupted, interruptible } from '../interruption.js';
@@ -45,7 +46,7 @@ export async function pretrain(
   terminal: Terminal,
 ): Promise<void> {
   const run = await openRunFolder({ ...settings, ...flags });
-  const device = await openDevice(settings.device);
+  const device = await openDeviceInTerminal(settings.device, terminal);
   const images = await loadImages(settings);
   const model = new UNet2DModel(
     {

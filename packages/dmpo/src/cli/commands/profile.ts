@@ -2,8 +2,9 @@
 
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { openDevice, profile } from '@dmpo/core';
+import { profile } from '@dmpo/core';
 import { openOutputFolder } from '../../output-folder.js';
+import { openDeviceInTerminal } from '../device.js';
 import type { ProfileSettings } from '../settings.js';
 import type { Terminal } from '../terminal.js';
 import { typicalStep } from '../typical-step.js';
@@ -11,7 +12,7 @@ import { typicalStep } from '../typical-step.js';
 export async function profileCommand(settings: ProfileSettings, terminal: Terminal): Promise<void> {
   const { trace } = settings;
   if (trace !== undefined) await openOutputFolder(dirname(trace));
-  const device = await openDevice(settings.device);
+  const device = await openDeviceInTerminal(settings.device, terminal);
   terminal.note(`device: ${device.name}, ${device.description}`);
   const step = await typicalStep(settings);
   terminal.note('once to compile the kernels, and once to measure them');

@@ -2,10 +2,11 @@
 
 import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { DmpoError, openDevice } from '@dmpo/core';
+import { DmpoError } from '@dmpo/core';
 import { suggestName } from '../../nearest-name.js';
 import { openOutputFolder } from '../../output-folder.js';
 import { imageGrid } from '../../report/image-grid.js';
+import { openDeviceInTerminal } from '../device.js';
 import { drawingInTerminal } from '../drawing.js';
 import { interruptible } from '../interruption.js';
 import { loadModel } from '../model-source.js';
@@ -14,7 +15,7 @@ import type { Terminal } from '../terminal.js';
 
 export async function sampleCommand(settings: SampleSettings, terminal: Terminal): Promise<void> {
   await openOutputFolder(dirname(settings.output));
-  const device = await openDevice(settings.device);
+  const device = await openDeviceInTerminal(settings.device, terminal);
   const { model, scheduler, prompts } = await loadModel(settings.model);
   const chosen = settings.prompts.length > 0 ? settings.prompts : prompts;
   const labels = chosen.flatMap((prompt) => Array<number>(settings.count).fill(labelOf(prompt, prompts)));

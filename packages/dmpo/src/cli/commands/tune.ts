@@ -1,13 +1,14 @@
 /** `dmpo tune`: measures which tiles this machine's GPU likes best for a model, and has every later run take them. */
 
-import { DmpoError, openDevice, type Profile, profile } from '@dmpo/core';
+import { DmpoError, type Profile, profile } from '@dmpo/core';
+import { openDeviceInTerminal } from '../device.js';
 import { clock } from '../progress.js';
 import type { TuneSettings } from '../settings.js';
 import type { Terminal } from '../terminal.js';
 import { typicalStep } from '../typical-step.js';
 
 export async function tune(settings: TuneSettings, terminal: Terminal): Promise<void> {
-  const device = await openDevice(settings.device);
+  const device = await openDeviceInTerminal(settings.device, terminal);
   if (device.tune === undefined)
     throw new DmpoError(
       'UNSUPPORTED',
