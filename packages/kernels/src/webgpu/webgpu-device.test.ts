@@ -263,7 +263,8 @@ describe('work behind kernels that are still being compiled', () => {
     fresh.trim();
     expect(new Set(await reading)).toEqual(new Set([5]));
     expect(Array.from(await fresh.read(again, 'float32', 1000)).slice(997)).toEqual([16, 16, 14]);
-    expect(progress).toEqual(['1/1', '1/2', '2/2']);
+    // Both submits compile at once, and either may be first.
+    expect(progress.toSorted()).toEqual(['1/1', '1/2', '2/2']);
     await fresh.close();
   });
 
