@@ -172,7 +172,7 @@ export class Tensor {
     return pointwise('not', this);
   }
 
-  /** The same numbers as another dtype: floats truncate towards zero, anything but 0 is true. */
+  /** The same numbers as another dtype: floats truncate towards zero, anything but 0 is true; float16 takes the nearest. */
   cast(dtype: DType): Tensor {
     return cast(this, dtype);
   }
@@ -268,8 +268,8 @@ export class Tensor {
   }
 
   /**
-   * Computes the tensor if need be and reads it. bool comes as Uint8Array; float32 comes as Float64Array from the
-   * reference device, which computes in float64.
+   * Computes the tensor if need be and reads it. bool comes as Uint8Array, float16 as Float32Array; float32 comes as Float64Array
+   * from the reference device, which computes in float64.
    */
   async data(): Promise<TensorData> {
     realize(this);

@@ -24,7 +24,7 @@ export const min = (x: Tensor, axes?: Axes, keepDims = false) =>
 /** The same numbers in the opposite order. Not every integer has a negative; every one has a complement. */
 function reversed(x: Tensor): Tensor {
   if (x.dtype === 'bool') return x;
-  return x.dtype === 'float32' ? x.neg() : pointwise('bitXor', x, -1);
+  return x.dtype.startsWith('float') ? x.neg() : pointwise('bitXor', x, -1);
 }
 
 /** Mean squared deviation from the mean, in two passes; divided by count - 1 instead of count if `unbiased`. */
@@ -67,6 +67,7 @@ function reduce(
   keepDims: boolean,
   operation: string = reduction,
 ): Tensor {
+  if (x.dtype === 'float16') return reduce(reduction, cast(x, 'float32'), axes, keepDims, operation);
   if (x.dtype === 'bool' || (x.dtype !== 'float32' && reduction === 'mean'))
     throw dtypeError(operation, [x.dtype], "Use cast('float32') first.");
   const normalized = normalizeAxes(operation, axes, x.shape.length);
