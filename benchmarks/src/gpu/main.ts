@@ -80,7 +80,10 @@ async function main(): Promise<void> {
   gpuDevice.destroy();
   gpu = undefined;
   const trainingStep = await timeTrainingStep(isSoftware ? 4 : 32);
-  console.log(`\n${trainingStep.title}: ${formatNumber(trainingStep.milliseconds)} ms`);
+  const { title, milliseconds, dispatches, hostMicrosecondsPerDispatch } = trainingStep;
+  console.log(
+    `\n${title}: ${formatNumber(milliseconds)} ms; ${dispatches} dispatches, ${formatNumber(hostMicrosecondsPerDispatch)} microseconds of the host each`,
+  );
 
   const missed = rows.filter(({ share, goal }) => share !== undefined && goal !== undefined && share < goal);
   console.log(`${rows.length - missed.length} of ${rows.length} kernels reach their goal.`);

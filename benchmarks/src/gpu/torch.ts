@@ -33,7 +33,7 @@ export async function measureTorch(
   const child = spawn(python, ['-c', program], { stdio: ['pipe', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    complaint = text;
+    complaint += text;
   });
   child.on('error', () => {});
   child.stdin.on('error', () => {});
