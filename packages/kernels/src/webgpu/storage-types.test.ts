@@ -7,8 +7,11 @@ import { ExpressionBuilder } from '../testing/expression-builder.js';
 import { oddKernels, smallKernels } from '../testing/model-kernels.js';
 import { nullGpuDevice } from '../testing/null-gpu.js';
 import { nodeGpu } from './host/gpu.node.js';
+import { kernelProgram } from './kernels.js';
 import { openWebGpuDevice } from './open-webgpu.js';
 import { type Dispatch, moduleSource } from './program.js';
+import { typedProgram } from './storage-types.js';
+import { defaultLimits } from './target.js';
 
 const kinds: readonly Kernel['kind'][] = ['matmul', 'conv2d', 'conv2dInputGrad', 'conv2dFilterGrad'];
 
@@ -42,6 +45,22 @@ describe('the module of a dispatch', () => {
     const pairs = moduleSource(dispatch, false, 'pairs');
     expect(pairs).not.toContain('f16;');
     expect(pairs).toContain('array<vec2<u32>>');
+  });
+});
+
+describe('a map of an odd number of elements', () => {
+  const program = (nativeFloat16: boolean) =>
+    typedProgram(
+      kernelProgram,
+      conversion(7, true),
+      { adapterClass: 'discrete', ...defaultLimits, nativeFloat16 },
+      [],
+    );
+
+  it('stores f16 one by one, and pairs by a second dispatch', () => {
+    expect(program(true).dispatches.map(({ label }) => label)).toEqual(['map']);
+    expect(program(false).dispatches.map(({ label }) => label)).toEqual(['map', 'float16 pairs']);
+    expect(program(false).scratch).toEqual([7]);
   });
 });
 

@@ -23,7 +23,7 @@ export function typedProgram(
   const isNarrow = program.dispatches.some(({ buffers }) =>
     buffers.some(({ access, width }) => access === 'update' && width === 1),
   );
-  if (!isNarrow) return withStorageTypes(program, kernel, target);
+  if (!isNarrow || target.nativeFloat16) return withStorageTypes(program, kernel, target);
   // What is stored element by element takes a way round, on which nothing is read and written at once.
   const others = inPlace.filter(([, output]) => outputs[output].dtype !== 'float16');
   return withStorageTypes(write(kernel, target, others), kernel, target);
@@ -37,7 +37,7 @@ function withStorageTypes(program: Program, kernel: Kernel, target: Target): Pro
     const { place } = use;
     if ('input' in place && kernel.inputs[place.input] === 'float16') return { ...use, dtype: 'float16' };
     if (!('output' in place) || outputs[place.output].dtype !== 'float16') return use;
-    if (use.width === 4 || use.access === 'read') return { ...use, dtype: 'float16' };
+    if (use.width === 4 || use.access === 'read' || target.nativeFloat16) return { ...use, dtype: 'float16' };
     // Two elements share a word, which two invocations must not write: they write float32, and pairs are made of that.
     const { elements } = outputs[place.output];
     const unpacked = { scratch: scratch.push(elements) - 1 };

@@ -16,6 +16,8 @@ export interface Target {
   readonly storageBuffers: number;
   /** Workgroups along each dimension of a dispatch. */
   readonly workgroupsPerDimension: number;
+  /** Whether shaders may have f16 in memory; where not, float16 is pairs in u32. */
+  readonly nativeFloat16?: boolean;
   /** Invocations of a subgroup, if shaders may use subgroups and all are of one size. */
   readonly subgroupSize?: number;
   /** Tiles of GEMMs that measuring on this adapter found best, by the class of the shape. */
@@ -43,6 +45,7 @@ export function targetOf(
     invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     storageBuffers: limits.maxStorageBuffersPerShaderStage,
     workgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    nativeFloat16: features.has('shader-f16'),
     ...(hasOneSize ? { subgroupSize: adapterInfo.subgroupMinSize } : {}),
     ...(tuned === undefined ? {} : { tuned }),
   };
