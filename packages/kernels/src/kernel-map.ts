@@ -15,20 +15,27 @@ export class KernelMap<Made> {
     this.#make = make;
   }
 
-  /** What was made of the kernel as it runs on buffers of which those of `inPlace` are the same. */
+  /** What was made of the kernel as it runs on buffers of which those of `inPlace` are the same, made now if need be. */
   get(kernel: Kernel, inPlace: InPlace): Made {
-    const aliases = inPlace.length === 0 ? '' : inPlace.join(';');
+    return this.find(kernel, inPlace) ?? this.#add(kernel, inPlace, this.#make(kernel, inPlace));
+  }
+
+  /** What `get` has given before. */
+  find(kernel: Kernel, inPlace: InPlace): Made | undefined {
+    const known = this.#byIdentity.get(kernel)?.get(aliasesOf(inPlace));
+    if (known !== undefined) return known;
+    const equal = this.#byKey.get(keyOf(kernel, inPlace));
+    return equal && this.#add(kernel, inPlace, equal);
+  }
+
+  #add(kernel: Kernel, inPlace: InPlace, made: Made): Made {
     let variants = this.#byIdentity.get(kernel);
     if (variants === undefined) {
       variants = new Map();
       this.#byIdentity.set(kernel, variants);
     }
-    const known = variants.get(aliases);
-    if (known !== undefined) return known;
-    const key = `${aliases} ${kernelKey(kernel)}`;
-    const made = this.#byKey.get(key) ?? this.#make(kernel, inPlace);
-    this.#byKey.set(key, made);
-    variants.set(aliases, made);
+    variants.set(aliasesOf(inPlace), made);
+    this.#byKey.set(keyOf(kernel, inPlace), made);
     return made;
   }
 
@@ -40,6 +47,14 @@ export class KernelMap<Made> {
     this.#byKey.clear();
     this.#byIdentity = new WeakMap();
   }
+}
+
+function aliasesOf(inPlace: InPlace): string {
+  return inPlace.length === 0 ? '' : inPlace.join(';');
+}
+
+function keyOf(kernel: Kernel, inPlace: InPlace): string {
+  return `${aliasesOf(inPlace)} ${kernelKey(kernel)}`;
 }
 
 /** Which buffers a command both reads and writes. */

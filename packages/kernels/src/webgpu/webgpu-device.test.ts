@@ -99,6 +99,16 @@ describe('commands', () => {
     expect(bindGroups - before.bindGroups).toBe(2);
   });
 
+  it('take a submit of their own where they are much work', async () => {
+    const { kernel, command } = scaling(2 ** 23);
+    await device.prepare([kernel]);
+    const [input, output] = [2 ** 25, 2 ** 25].map((bytes) => device.allocate(bytes));
+    const { submits } = device.statistics();
+    device.submit(new Array<Command>(3).fill(command(input, output, 1)));
+    expect(device.statistics().submits - submits).toBe(3);
+    await device.finish();
+  });
+
   it('of kernels that come to the same shader share one pipeline', async () => {
     const sharing = await openWebGpuDevice(nodeGpu, {}, { programs: () => writing('7.0') });
     await sharing.prepare([scaling(4).kernel, scaling(8).kernel]);
@@ -230,6 +240,19 @@ describe('failures', () => {
     // Those that fit may have come before.
     await Promise.allSettled(reads.slice(0, 3));
     await expectFailed(reads.slice(3), 'OUT_OF_MEMORY');
+    await device.close();
+    gpu.destroy();
+  });
+
+  it('that nobody watched for are final too', async () => {
+    const gpu = await requestGpuDevice();
+    await device.close();
+    device = await openWebGpuDevice(nodeGpu, { gpuDevice: gpu });
+    const buffer = filled(device, 4, 1);
+    const told = new Promise((resolve) => gpu.addEventListener('uncapturederror', resolve));
+    gpu.createBuffer({ size: 2 ** 50, usage: 0x80 });
+    await told;
+    await expectFailed([device.read(buffer, 'float32', 4)], 'DEVICE_FAILED');
     await device.close();
     gpu.destroy();
   });

@@ -291,9 +291,12 @@ export class WebGpuDevice implements Device {
   #load(command: Command): LoadedProgram {
     const { kernel, inputs, outputs, scalars } = command;
     const inPlace = inPlaceOf(command);
-    // A command that writes what it reads may be none that a program can be written for.
-    if (inPlace.length > 0) checkCommand(command);
-    const program = this.#programs.load(kernel, inPlace);
+    let program = this.#programs.find(kernel, inPlace);
+    if (program === undefined) {
+      // For a command that makes no sense no program can be written.
+      checkCommand(command);
+      program = this.#programs.load(kernel, inPlace);
+    }
     const { inputBytes, outputBytes } = program;
     const isFine =
       scalars.length === kernel.scalars.length &&
@@ -301,7 +304,7 @@ export class WebGpuDevice implements Device {
       outputs.length === outputBytes.length &&
       inputs.every((buffer, i) => buffer.byteLength >= inputBytes[i]) &&
       outputs.every((buffer, i) => buffer.byteLength >= outputBytes[i]);
-    if (!isFine || outputs.length > 1) checkCommand(command);
+    if (!isFine || new Set(outputs).size !== outputs.length) checkCommand(command);
     for (const buffer of inputs) this.#buffers.get(buffer);
     for (const buffer of outputs) this.#buffers.get(buffer);
     for (const bytes of program.scratch) this.#pool.checkSize(bytes);

@@ -46,6 +46,11 @@ export class Programs {
     return this.#kernels.get(kernel, inPlace);
   }
 
+  /** What `load` has given before. */
+  find(kernel: Kernel, inPlace: InPlace): LoadedProgram | undefined {
+    return this.#kernels.find(kernel, inPlace);
+  }
+
   /** Compiles all pipelines of the programs at once. `onReady` is called after each program. */
   async prepare(programs: readonly LoadedProgram[], onReady: () => void): Promise<void> {
     const prepareOne = async ({ title, dispatches }: LoadedProgram) => {
