@@ -13,18 +13,35 @@ import { type Dispatch, moduleSource } from './program.js';
 import { typedProgram } from './storage-types.js';
 import { defaultLimits } from './target.js';
 
-const kinds: readonly Kernel['kind'][] = ['matmul', 'conv2d', 'conv2dInputGrad', 'conv2dFilterGrad'];
-
-/** Products and convolutions of float16, and conversions. */
+/** What reads float16 or stores it, and conversions. */
 function float16Kernels(): Kernel[] {
-  const products = [...smallKernels(), ...oddKernels()].filter(({ kind }) => kinds.includes(kind));
   return [
-    ...products.map((kernel) => ({ ...kernel, inputs: halves(kernel.inputs) }) as Kernel),
+    ...[...smallKernels(), ...oddKernels()].flatMap(inFloat16),
     ...[1, 4, 6, 7, 4096].flatMap((count) => [conversion(count, false), conversion(count, true)]),
   ];
 }
 
-const halves = (inputs: readonly DType[]): DType[] => inputs.map((dtype, i) => (i < 2 ? 'float16' : dtype));
+/** The kernel with float16 wherever it may be; nothing for one that takes none. */
+function inFloat16(kernel: Kernel): Kernel[] {
+  const halves = (first: number, end: number) =>
+    kernel.inputs.map((dtype, i): DType => (i >= first && i < end ? 'float16' : dtype));
+  switch (kernel.kind) {
+    case 'matmul':
+    case 'conv2d':
+    case 'conv2dInputGrad':
+    case 'conv2dFilterGrad':
+      return [{ ...kernel, inputs: halves(0, 2) }];
+    case 'attention':
+      return [{ ...kernel, inputs: halves(0, 3) }];
+    case 'attentionGrad':
+      return [{ ...kernel, inputs: halves(1, 4) }];
+    case 'groupNorm':
+    case 'layerNorm':
+      return [{ ...kernel, resultType: 'float16' }];
+    default:
+      return [];
+  }
+}
 
 function conversion(count: number, toFloat16: boolean): MapKernel {
   const e = new ExpressionBuilder([count]);
