@@ -74,12 +74,9 @@ export function moduleSource(
 ): string {
   const storage = scalarStorage(dispatch, hasImmediates);
   const hasFloat16 = dispatch.buffers.some(({ dtype }) => dtype === 'float16');
+  const declareHalves = { f16: halfDeclaration, pairs: pairDeclaration }[float16];
   const parts = dispatch.buffers.map((use, binding) =>
-    use.dtype !== 'float16'
-      ? bufferDeclaration(use, binding)
-      : float16 === 'f16'
-        ? halfDeclaration(use, binding)
-        : pairDeclaration(use, binding),
+    (use.dtype === 'float16' ? declareHalves : bufferDeclaration)(use, binding),
   );
   if (storage !== undefined) parts.unshift(scalarsDeclaration(dispatch.scalars ?? [], storage));
   const directives = [
