@@ -63,7 +63,7 @@ describe('tuning', () => {
 
   it('measures up to eight tiles for each class of shapes, once, and leaves no memory behind', async () => {
     const progress: string[] = [];
-    const kernels = [matmul(32, 32, 32), matmul(30, 30, 30), matmul(32, 32, 32)];
+    const kernels = [matmul(96, 96, 64), matmul(90, 90, 66), matmul(96, 96, 64)];
     const { shapes, storedIn } = await device.tune(kernels, (done, total) =>
       progress.push(`${done}/${total}`),
     );
@@ -86,7 +86,7 @@ describe('tuning', () => {
   });
 
   it('is remembered by devices opened later, for the same shader sources only', async () => {
-    const kernel = matmul(32, 32, 32);
+    const kernel = matmul(96, 96, 64);
     const [before] = await labels(kernel);
     const stored = JSON.parse(readFileSync(file, 'utf8')) as Record<string, Record<string, string>>;
     const [key, choices] = Object.entries(stored)[0];
@@ -118,7 +118,7 @@ describe('tuning', () => {
         },
       },
     );
-    const { shapes } = await cheating.tune([matmul(32, 32, 32)]);
+    const { shapes } = await cheating.tune([matmul(96, 96, 64)]);
     const [{ tiles, chosen, speedup }] = shapes;
     expect(tiles.slice(1).map(({ refusal }) => refusal)).toEqual(
       tiles.slice(1).map(() => 'its result differs'),
