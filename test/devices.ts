@@ -3,7 +3,7 @@ import { type Device, openDevice } from '@dmpo/core';
 import { afterAll, beforeAll } from 'vitest';
 import { expectNoLeak } from './memory.js';
 
-export const devices = ['reference', 'cpu', 'gpujs'] as const;
+export const devices = ['reference', 'cpu', 'webgpu', 'gpujs'] as const;
 
 export type TestDevice = (typeof devices)[number];
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../devices.js';
 import { readFixture, relativeError } from './fixture.js';
 
-const tolerances = { reference: 1e-9, cpu: 1e-4, gpujs: 1e-4 };
+const tolerances = { reference: 1e-9, cpu: 1e-4, webgpu: 1e-4, gpujs: 1e-4 };
 
 describe.each(devices)('preference losses on %s', (device) => {
   useDevice(device);

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../devices.js';
 import { readFixture, relativeError, toChannelsLast } from './fixture.js';
 
-const tolerances = { reference: 1e-5, cpu: 1e-4, gpujs: 1e-4 };
+const tolerances = { reference: 1e-5, cpu: 1e-4, webgpu: 1e-4, gpujs: 1e-4 };
 const config = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' } as const;
 
 describe.each(devices)('schedulers on %s', (device) => {

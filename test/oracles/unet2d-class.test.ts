@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { devices, useDevice } from '../devices.js';
 import { type Fixture, isKeyBias, largestMagnitude, readFixture, relativeError } from './fixture.js';
 
-const tolerances = { reference: 1e-5, cpu: 1e-4, gpujs: 1e-4 };
+const tolerances = { reference: 1e-5, cpu: 1e-4, webgpu: 1e-4, gpujs: 1e-4 };
 
 describe.each(devices)('UNet2DModel on %s', (device) => {
   useDevice(device);

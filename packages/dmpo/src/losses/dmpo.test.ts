@@ -7,7 +7,7 @@ import { errorsWithLogits } from '../../../../test/preference-errors.js';
 import { diffusionDpoLoss, diffusionDpoObjective } from './diffusion-dpo.js';
 import { dmpoLoss, dmpoObjective } from './dmpo.js';
 
-const digits = { reference: 8, cpu: 5, gpujs: 5 };
+const digits = { reference: 8, cpu: 5, webgpu: 5, gpujs: 5 };
 
 async function valuesOf(perPair: Tensor): Promise<number[]> {
   return Array.from(await perPair.data());

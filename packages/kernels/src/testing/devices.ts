@@ -11,7 +11,7 @@ const openers: Record<string, () => Promise<Device>> = {
   cpu: () => openDevice('cpu', { poison: true }),
   'cpu with one thread and plain SIMD': () =>
     openDevice('cpu', { threads: 1, relaxedSimd: false, poison: true }),
-  webgpu: () => openDevice('webgpu', { poison: true }),
+  webgpu: () => openDevice('webgpu', { defaultLimits: true, poison: true }),
   [graphicsCard]: () => openDevice('webgpu', { adapterClass: 'discrete', poison: true }),
   gpujs: () => openDevice('gpujs', { poison: true }),
   'gpujs on the CPU': () => openDevice('gpujs', { gpujsMode: 'cpu', poison: true }),

@@ -11,6 +11,7 @@ import {
   LANES,
   type RegisterTile,
   registerTiles,
+  smallestRegisterTile,
   type Tile,
   tileOf,
   type WorkgroupTile,
@@ -67,9 +68,18 @@ interface Costed {
   readonly cost: number;
 }
 
+/**
+ * Multiply-adds up to which a software adapter takes the smallest tile: a larger one would save microseconds of each run, and take
+ * SwiftShader a tenth of a second more to compile, three times as long.
+ */
+const NOT_WORTH_COMPILING = 2 ** 18;
+
 function tilesFor(gemm: Gemm, target: Target): Tile[] {
-  const all = target.adapterClass === 'software' ? registerTiles : [...dotTiles, ...workgroupTiles];
-  return all.filter((tile) => isPossible(tile, gemm, target));
+  const { batch, rows, columns, outer, inner } = gemm;
+  if (target.adapterClass !== 'software')
+    return [...dotTiles, ...workgroupTiles].filter((tile) => isPossible(tile, gemm, target));
+  if (batch * rows * columns * outer * inner <= NOT_WORTH_COMPILING) return [smallestRegisterTile];
+  return registerTiles.filter((tile) => isPossible(tile, gemm, target));
 }
 
 function bestSplit(gemm: Gemm, tile: Tile, target: Target, forced?: number): Costed {

@@ -48,7 +48,11 @@ describe.each(dotTiles)('tile $name', (tile) => {
   });
 });
 
-describe.each(['software', 'discrete'] as const)('a split sum on a %s adapter', (adapterClass) => {
+describe.each([
+  ['software', '4x4'],
+  ['software', '8x4 b shared'],
+  ['discrete', '32x32x16/4x4'],
+] as const)('a split sum on a %s adapter in tiles of %s', (adapterClass, tile) => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])('is right and the same every time with %i parts', async (splits) => {
     for (const [m, n, k] of [
       [10, 12, 150],
@@ -57,7 +61,8 @@ describe.each(['software', 'discrete'] as const)('a split sum on a %s adapter', 
       await withWriter(
         adapterClass,
         (kernel, target) => {
-          const program = matmulProgram(kernel, target, { splits });
+          const program = matmulProgram(kernel, target, { tile, splits });
+          expect(program.dispatches[0].label).toContain(tile);
           expect(program.dispatches.length).toBe(splits === 1 ? 1 : 2);
           return program;
         },
@@ -75,7 +80,7 @@ describe.each(['software', 'discrete'] as const)('a split sum on a %s adapter', 
   ])('is right in %i parts of %i outer times %i inner steps', async (splits, outer, inner) => {
     await withWriter(
       adapterClass,
-      (kernel, target) => gemmProgram([withOuterSteps(kernel, outer, inner)], target, { splits }),
+      (kernel, target) => gemmProgram([withOuterSteps(kernel, outer, inner)], target, { tile, splits }),
       (check) => check({ m: 18, n: 12, k: outer * inner, transposeB: true }),
     );
   });
@@ -139,6 +144,15 @@ describe.each(classes)('the choice for %s adapters', (adapterClass) => {
     expect(gemmProgram([gemm], stale).dispatches[0].code).toBe(
       gemmProgram([gemm], target).dispatches[0].code,
     );
+  });
+});
+
+describe('a software adapter', () => {
+  it('takes the program that compiles fastest for small products', () => {
+    const target: Target = { adapterClass: 'software', ...defaultLimits };
+    const labelOf = (m: number) => matmulProgram(kernelOf({ m, n: 64, k: 64 }), target).dispatches[0].label;
+    expect(labelOf(64)).toContain('4x4');
+    expect(labelOf(128)).not.toContain('4x4');
   });
 });
 

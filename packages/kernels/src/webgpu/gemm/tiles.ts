@@ -90,6 +90,9 @@ export const dotTiles: readonly DotTile[] = [
   { kind: 'dot', name: 'dot 8x4', rows: 8, columns: 4, invocations: 64, depth: 256 },
 ];
 
+/** The program of which is the shortest. */
+export const smallestRegisterTile = registerTile(4, 4);
+
 /** For adapters that imitate a GPU. */
 export const registerTiles: readonly RegisterTile[] = [
   registerTile(16, 8, 'a'),
@@ -99,7 +102,7 @@ export const registerTiles: readonly RegisterTile[] = [
   registerTile(4, 8, 'a'),
   registerTile(8, 4, 'b'),
   registerTile(8, 8),
-  registerTile(4, 4),
+  smallestRegisterTile,
 ];
 
 const tiles: readonly Tile[] = [...workgroupTiles, ...registerTiles, ...dotTiles];
