@@ -30,7 +30,7 @@ export default defineConfig({
     ...(skipped.length > 0 ? { testNamePattern: new RegExp(`^(?!.*\\b(${skipped.join('|')})\\b)`) } : {}),
     pool: 'forks',
     maxWorkers: 2,
-    // A software GPU compiles for a good part of a minute in some tests, on a machine that does nothing else.
+    // Some tests compile programs for a software GPU for seconds, which are minutes where the processors are busy.
     testTimeout: 180_000,
     hookTimeout: 60_000,
   },

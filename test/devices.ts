@@ -8,13 +8,13 @@ export const devices = ['reference', 'cpu', 'webgpu', 'gpujs'] as const;
 export type TestDevice = (typeof devices)[number];
 
 /**
- * Opens a device, its memory filled with NaN, for the tests of the enclosing `describe`. After them nothing may be left
- * allocated, and the device is closed.
+ * Opens a device, its memory filled with NaN unless the tests are long, for the tests of the enclosing `describe`. After them nothing
+ * may be left allocated, and the device is closed.
  */
-export function useDevice(name: TestDevice): () => Device {
+export function useDevice(name: TestDevice, { poison } = { poison: true }): () => Device {
   let device: Device | undefined;
   beforeAll(async () => {
-    device = await openDevice(name, { poison: true });
+    device = await openDevice(name, { poison });
   });
   afterAll(async () => {
     if (!device) return;
