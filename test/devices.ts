@@ -7,6 +7,10 @@ export const devices = ['reference', 'cpu', 'webgpu', 'gpujs'] as const;
 
 export type TestDevice = (typeof devices)[number];
 
+/** On how many of `count` random cases a device is tested: on webgpu, every case compiles programs of its own. */
+export const casesOn = (name: TestDevice, count: number): number =>
+  name === 'webgpu' ? Math.ceil(count / 2) : count;
+
 /**
  * Opens a device, its memory filled with NaN unless the tests are long, for the tests of the enclosing `describe`. After them nothing
  * may be left allocated, and the device is closed.

@@ -1,7 +1,7 @@
 // Convolution: values, both gradients and second derivatives over random geometries; adjointness; mistakes.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { devices, useDevice } from '../../../../test/devices.js';
+import { casesOn, devices, useDevice } from '../../../../test/devices.js';
 import { grad } from '../grad.js';
 import { expectClose, forAll, normals, seeds, size } from '../testing/data.js';
 import { expectError } from '../testing/errors.js';
@@ -100,7 +100,7 @@ describe.each(devices)('conv2d on %s', (deviceName) => {
   useDevice(deviceName);
 
   it('satisfies <conv(x, w), dy> = <x, inputGrad(dy, w)> = <w, filterGrad(x, dy)>', async () => {
-    await forAll(cases, 25, async ({ geometry, operands }) => {
+    await forAll(cases, casesOn(deviceName, 25), async ({ geometry, operands }) => {
       const [x, w] = operands.map(({ plainView, leaf }) => {
         const { shape, data } = plainView(leaf);
         return tensor(data, shape);

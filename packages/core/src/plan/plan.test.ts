@@ -1,7 +1,7 @@
 // Plans of random graphs: they compute what the nodes compute one by one, within the limits that plans promise.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { devices, useDevice } from '../../../../test/devices.js';
+import { casesOn, devices, useDevice } from '../../../../test/devices.js';
 import { grad } from '../grad.js';
 import { planStatistics, realize } from '../realize.js';
 import type { Tensor } from '../tensor.js';
@@ -42,7 +42,7 @@ describe.each(devices)('plans on %s', (deviceName) => {
   const tolerance = deviceName === 'reference' ? 1e-10 : 1e-4;
 
   it('compute what their nodes compute one by one', async () => {
-    await forAll(cases, 120, async ({ seed, nodes, wanted }) => {
+    await forAll(cases, casesOn(deviceName, 120), async ({ seed, nodes, wanted }) => {
       const made: Tensor[] = [];
       const eager = randomGraph(seed, nodes, (node) => {
         realize(node);
@@ -72,7 +72,7 @@ describe.each(devices)('plans on %s', (deviceName) => {
   });
 
   it('are found again for a graph built again', async () => {
-    await forAll(cases, 20, async ({ seed, nodes, wanted }) => {
+    await forAll(cases, casesOn(deviceName, 20), async ({ seed, nodes, wanted }) => {
       const run = async () => {
         const roots = chosen(randomGraph(seed, nodes), seed, wanted);
         realize(...roots);

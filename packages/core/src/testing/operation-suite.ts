@@ -7,7 +7,7 @@
 import { openDevice } from '@dmpo/kernels';
 import type fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { devices, useDevice } from '../../../../test/devices.js';
+import { casesOn, devices, useDevice } from '../../../../test/devices.js';
 import { grad } from '../grad.js';
 import { tensor } from '../ops/creation.js';
 import { setDevice } from '../realize.js';
@@ -29,7 +29,7 @@ export interface OperationCase {
 export interface OperationOptions {
   /** How often it can be differentiated. Default 2. */
   readonly derivatives?: 0 | 1 | 2;
-  /** Random cases of the test of values; others have half as many. Default 20. */
+  /** Random cases of the test of values, before `casesOn`; others have half as many. Default 20. */
   readonly runs?: number;
   /** Roundings that pile up in one element, for the tolerance. Default 64. */
   readonly roundings?: number;
@@ -48,7 +48,7 @@ export function testOperation(
     const unit = deviceName === 'reference' ? 2 ** -50 : 2 ** -24;
 
     it('gives the values of plain arithmetic, and the same bits again', async () => {
-      await forAll(cases, runs, async (one) => {
+      await forAll(cases, casesOn(deviceName, runs), async (one) => {
         setDevice(device());
         const run = () => numbers(result(one, leavesOf(one)));
         const actual = await run();
@@ -61,7 +61,7 @@ export function testOperation(
 
     if (derivatives > 0 && deviceName !== 'reference') {
       it('has the gradient that the reference device has', async () => {
-        await forAll(cases, Math.ceil(runs / 2), async (one) => {
+        await forAll(cases, casesOn(deviceName, Math.ceil(runs / 2)), async (one) => {
           setDevice(reference);
           const expected = await gradients(one, leavesOf(one), 0);
           const neighbours: number[][][] = [];

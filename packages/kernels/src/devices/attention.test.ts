@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { HostArray } from '../dtype.js';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference, reference } from '../testing/compare.js';
-import { deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
+import { casesOn, deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
 import { forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
 import { runKernel } from '../testing/run-kernel.js';
@@ -58,15 +58,13 @@ const sizesOn = (label: string): Sizes[] =>
     ? [...edgeSizes, { batch: 1, heads: 1, queries: 5, keys: 19, headDim: 72, scale: 0.12 }]
     : [...networkSizes, ...edgeSizes, ...wideSizes];
 
-const runsOn = (label: string): number => (label === graphicsCard ? 10 : 50);
-
 const labels = [...deviceLabels, graphicsCard];
 
 describe.each(labels)('attention on %s', (label) => {
   const device = useDevice(label);
 
   it('agrees for odd sizes', async () => {
-    await forAll(cases, runsOn(label), async ({ seed, ...sizes }) => {
+    await forAll(cases, casesOn(label, 50), async ({ seed, ...sizes }) => {
       const { kernel, inputs } = forward(sizes, seed);
       await expectMatchesReference(device(), kernel, inputs);
     });
@@ -109,7 +107,7 @@ describe.each(labels)('attentionGrad on %s', (label) => {
   }
 
   it('agrees for odd sizes', async () => {
-    await forAll(cases, runsOn(label), async ({ seed, ...sizes }) => {
+    await forAll(cases, casesOn(label, 50), async ({ seed, ...sizes }) => {
       await check(sizes, seed);
     });
   });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Conv2dGeometry, type Kernel, kernelInputElements, kernelOutputs } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
+import { casesOn, deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
 import { dot } from '../testing/dot.js';
 import { type EpilogueName, epilogueCase } from '../testing/epilogues.js';
 import {
@@ -55,10 +55,6 @@ const networkGeometries: [string, Conv2dGeometry][] = [
   ],
 ];
 
-/** Every case compiles programs of its own on webgpu, and those for graphics cards run slowly on a software GPU. */
-const shareOfCases: Readonly<Record<string, number>> = { webgpu: 1 / 2, [graphicsCard]: 1 / 6 };
-const runs = (label: string, count: number) => Math.ceil(count * (shareOfCases[label] ?? 1));
-
 describe.each([...deviceLabels, graphicsCard])('convolutions on %s', (label) => {
   const device = useDevice(label);
 
@@ -83,14 +79,14 @@ describe.each([...deviceLabels, graphicsCard])('convolutions on %s', (label) => 
   describe.each(kinds)('%s', (kind) => {
     it('agrees for strides, dilations, asymmetric padding and epilogues', async () => {
       const cases = fc.record({ geometry: geometries, epilogue: anyEpilogue, seed: seeds });
-      await forAll(cases, runs(label, 60), ({ geometry, epilogue, seed }) =>
+      await forAll(cases, casesOn(label, 60), ({ geometry, epilogue, seed }) =>
         check(kind, geometry, epilogue, seed),
       );
     });
 
     it('agrees for larger 3x3 filters with stride 1', async () => {
       const cases = fc.record({ geometry: plainGeometries, epilogue: anyEpilogue, seed: seeds });
-      await forAll(cases, runs(label, 5), ({ geometry, epilogue, seed }) =>
+      await forAll(cases, casesOn(label, 5), ({ geometry, epilogue, seed }) =>
         check(kind, geometry, epilogue, seed),
       );
     });
@@ -103,7 +99,7 @@ describe.each([...deviceLabels, graphicsCard])('convolutions on %s', (label) => 
   it('satisfies <conv(x, w), dy> = <x, inputGrad(dy, w)> = <w, filterGrad(x, dy)>', async () => {
     await forAll(
       fc.record({ geometry: geometries, seed: seeds }),
-      runs(label, 40),
+      casesOn(label, 40),
       async ({ geometry, seed }) => {
         const forward: Kernel = { kind: 'conv2d', geometry, ...plain };
         const [x, w] = kernelInputElements(forward).map((elements, i) => normals(seed + i, elements));

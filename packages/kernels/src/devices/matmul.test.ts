@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { type Kernel, kernelInputElements } from '../kernel.js';
 import { expectMatchesReference } from '../testing/compare.js';
-import { deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
+import { casesOn, deviceLabels, graphicsCard, useDevice } from '../testing/devices.js';
 import { type EpilogueName, epilogueCase } from '../testing/epilogues.js';
 import { anyEpilogue, forAll, seeds, size } from '../testing/properties.js';
 import { normals } from '../testing/random-data.js';
@@ -47,11 +47,11 @@ describe.each([...deviceLabels, graphicsCard])('matmul on %s', (label) => {
   }
 
   it('agrees for small sizes, transposes, broadcast batches and epilogues', async () => {
-    await forAll(cases(11), 60, check);
+    await forAll(cases(11), casesOn(label, 60), check);
   });
 
   it('agrees across the edges of tiles', async () => {
-    await forAll(cases(70), 25, check);
+    await forAll(cases(70), casesOn(label, 25), check);
   });
 
   it.each([

@@ -23,6 +23,13 @@ export const deviceLabels: readonly string[] = Object.keys(openers).filter(
   (label) => label !== 'reference' && label !== graphicsCard,
 );
 
+/** Every case compiles programs of its own on webgpu, and those for graphics cards run slowly on a software GPU. */
+const shareOfCases: Readonly<Record<string, number>> = { webgpu: 1 / 2, [graphicsCard]: 1 / 6 };
+
+/** On how many of `count` random cases a device is tested. */
+export const casesOn = (label: string, count: number): number =>
+  Math.ceil(count * (shareOfCases[label] ?? 1));
+
 /** Opens a device with poisoned memory around the tests of a `describe`; nothing may be left allocated after them. */
 export function useDevice(label: string): () => Device {
   let device: Device | undefined;
