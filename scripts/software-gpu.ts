@@ -21,9 +21,9 @@ export type AdapterReport =
 
 /**
  * Sees to it that processes started from now on find a WebGPU adapter: this machine's own if it has one, real or software, otherwise
- * SwiftShader. DMPO_TEST_GPU=software takes SwiftShader in any case.
+ * SwiftShader. DMPO_TEST_GPU=software takes SwiftShader in any case. It is unpacked under `cache`.
  */
-export function provideAdapter(): AdapterReport {
+export function provideAdapter(cache?: string): AdapterReport {
   const wanted = process.env.DMPO_TEST_GPU || 'auto';
   if (wanted !== 'auto' && wanted !== 'software')
     return { problem: `DMPO_TEST_GPU=${wanted} is unknown: use 'software', or leave it unset.` };
@@ -35,7 +35,11 @@ export function provideAdapter(): AdapterReport {
     return {
       problem: `${process.platform} ${process.arch} has no adapter, and SwiftShader comes for Linux on x64.`,
     };
-  Object.assign(process.env, softwareAdapterEnvironment(chromiumFolder()));
+  try {
+    Object.assign(process.env, softwareAdapterEnvironment(chromiumFolder(cache)));
+  } catch (error) {
+    return { problem: `SwiftShader cannot be unpacked: ${messageOf(error)}` };
+  }
   return probeAdapter();
 }
 
@@ -101,9 +105,11 @@ function probeAdapter(): AdapterReport {
   try {
     return JSON.parse(runModule(source));
   } catch (error) {
-    return { problem: `Dawn does not start: ${error instanceof Error ? error.message : error}` };
+    return { problem: `Dawn does not start: ${messageOf(error)}` };
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** What a module printed, run by a new Node. */
 function runModule(source: string, environment: Record<string, string> = {}): string {

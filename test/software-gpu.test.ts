@@ -5,10 +5,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { provideAdapter } from '../scripts/software-gpu.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dmpo-software-gpu-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 describe('the software GPU', () => {
   it('is unpacked whole when two processes ask at once and an earlier one was killed meanwhile', async () => {
@@ -35,6 +39,17 @@ describe('the software GPU', () => {
     expect(answers[1]).toBe(answers[0]);
     expect(statSync(join(String(answers[0]), 'chromium')).size).toBeGreaterThan(1e8);
     expect(readdirSync(cache).sort()).toEqual([expect.stringMatching(/^chromium-\d/), 'unpacking-abandoned']);
+  });
+
+  it('is missing with a reason where it cannot be unpacked', () => {
+    const file = join(folder, 'a file');
+    writeFileSync(file, '');
+    vi.stubEnv('DMPO_TEST_GPU', 'software');
+    expect(provideAdapter(join(file, 'cache'))).toEqual({
+      problem: expect.stringMatching(
+        /SwiftShader cannot be unpacked: .*a file|SwiftShader comes for Linux on x64/,
+      ),
+    });
   });
 
   it('runs what `npm run software-gpu` starts, with its arguments and exit status', () => {
