@@ -25,7 +25,7 @@ describe('gpujs in a page in a browser', () => {
   });
 
   it('computes every kind of kernel and its gradients as in float64, but for roundings', async () => {
-    const names = await browser.page.evaluate(() => window.gpujs.operationNames());
+    const names = await browser.page.evaluate(() => window.gpujs.operationNames);
     expect(names.length).toBeGreaterThan(10);
     for (const name of names)
       expect(await browser.page.evaluate((one) => window.gpujs.errorOf(one), name), name).toBeLessThan(1e-5);

@@ -65,6 +65,18 @@ describe('a page in a browser', () => {
       expect(description).toMatch(saying);
     });
 
+    it('computes every kind of kernel and its gradients as in float64, but for roundings', async () => {
+      const names = await browser.page.evaluate(() => window.programs.operationNames);
+      expect(names.length).toBeGreaterThan(10);
+      for (const operation of names) {
+        const error = await browser.page.evaluate(([one, on]) => window.programs.operationError(one, on), [
+          operation,
+          device,
+        ] as const);
+        expect(error, operation).toBeLessThan(1e-5);
+      }
+    });
+
     it("trains ten emoji steps with Node's losses, and draws Node's pictures", async () => {
       const { steps } = await browser.page.evaluate((name) => window.programs.alignEmoji(name), device);
       expect(steps).toHaveLength(STEPS);

@@ -2,6 +2,7 @@
 
 import { type DeviceName, openDevice, tensor } from '@dmpo/core';
 import { alignEmoji, type EmojiRunInput, PICTURES } from './emoji-run.js';
+import { operationError, operationNames } from './operations.js';
 
 /** Screen pixels for each pixel of a picture. */
 const ZOOM = 4;
@@ -22,6 +23,9 @@ const programs = {
     await device.close();
     return { numbers, description };
   },
+
+  operationNames,
+  operationError,
 
   /** Runs what `emoji.json` and the files beside it describe, and shows the pictures on a canvas. */
   async alignEmoji(device: DeviceName) {
