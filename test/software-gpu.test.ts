@@ -52,6 +52,27 @@ describe('the software GPU', () => {
     });
   });
 
+  it.runIf(process.platform === 'linux').each([
+    ['fails where it is missing', '', 1, 'DMPO_TEST_SKIP=webgpu leaves them out'],
+    ['is left out where it is missing and was opted out of', 'webgpu', 0, 'left out is every test'],
+  ] as const)('a test that needs it %s', (_, skip, status, said) => {
+    const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url));
+    const run = spawnSync(process.execPath, [vitest, 'run', 'packages/core/src/storage.test.ts'], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      env: {
+        ...process.env,
+        DMPO_TEST_GPU: 'none',
+        DMPO_TEST_SKIP: skip,
+        LD_LIBRARY_PATH: '',
+        VK_DRIVER_FILES: join(folder, 'no driver.json'),
+      },
+      encoding: 'utf8',
+    });
+    expect(run.stderr).toContain('No WebGPU adapter');
+    expect(run.stderr).toContain(said);
+    expect(run.status).toBe(status);
+  });
+
   it('runs what `npm run software-gpu` starts, with its arguments and exit status', () => {
     const program = 'console.log(process.argv.at(-1), process.env.VK_DRIVER_FILES); process.exitCode = 3';
     const script = fileURLToPath(new URL('../scripts/with-software-gpu.ts', import.meta.url));
