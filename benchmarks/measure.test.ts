@@ -87,6 +87,6 @@ describe('the report', () => {
   });
 
   it('refuses a README without markers', () => {
-    expect(() => insertResults('# Benchmarks', {} as Results)).toThrow('lacks its markers');
+    expect(() => insertResults('# Benchmarks', 'cpu', {} as Results)).toThrow('lacks its markers');
   });
 });

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Results } from './src/results.js';
-import { quickWorkloads } from './src/workloads.js';
+import { type Processor, quickWorkloads } from './src/workloads.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dmpo-benchmark-'));
 let run: ReturnType<typeof spawnSync>;
-let results: Results;
+/** Of each processor. */
+let parts: readonly { readonly processor: Processor; readonly results: Results }[];
 
 beforeAll(() => {
   const flags = ['--import', 'tsx', '--conditions=@dmpo/source'];
@@ -19,7 +20,10 @@ beforeAll(() => {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     encoding: 'utf8',
   });
-  results = JSON.parse(readFileSync(join(folder, 'results.json'), 'utf8'));
+  parts = (['cpu', 'gpu'] as const).map((processor) => ({
+    processor,
+    results: JSON.parse(readFileSync(join(folder, `results-${processor}.json`), 'utf8')),
+  }));
 }, 600_000);
 
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,12 +31,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('the quick benchmark', () => {
   it('ends without a failure', () => {
     expect(run.stderr).not.toContain('Error');
-    expect(results.skips.filter(({ isFailure }) => isFailure)).toEqual([]);
+    expect(parts.flatMap(({ results }) => results.skips).filter(({ isFailure }) => isFailure)).toEqual([]);
     expect(run.status).toBe(0);
   });
 
   it('measures our devices on every workload of their processors', () => {
     for (const { id, processor } of quickWorkloads) {
+      const { results } = partOf(processor);
       const measured = results.measurements.filter(({ workload }) => workload === id);
       const ours = ['reference', processor === 'cpu' ? 'cpu' : 'webgpu'];
       expect(measured.map(({ contender }) => contender)).toEqual(expect.arrayContaining(ours));
@@ -40,8 +45,9 @@ describe('the quick benchmark', () => {
   });
 
   it('measures peers, or says why not', () => {
-    for (const { id, processor } of quickWorkloads)
-      for (const contender of results.contenders.filter(({ processors }) => processors.includes(processor))) {
+    for (const { id, processor } of quickWorkloads) {
+      const { results } = partOf(processor);
+      for (const contender of results.contenders) {
         const concerns = (entry: { workload: string; contender: string }) =>
           entry.workload === id && entry.contender === contender.id;
         expect(
@@ -49,25 +55,35 @@ describe('the quick benchmark', () => {
           `${contender.title}, ${id}`,
         ).toHaveLength(1);
       }
-    expect(results.contenders.map(({ id }) => id)).toEqual(
-      expect.arrayContaining(['tfjs', 'jax-js', 'gpu.js', 'tfjs-webgpu', 'jax-js-webgpu']),
-    );
-    for (const { reason } of results.absent) expect(reason).toMatch(/PyTorch not found \(.+\)/);
+    }
+    const ids = (processor: Processor) => partOf(processor).results.contenders.map(({ id }) => id);
+    expect(ids('cpu')).toEqual(expect.arrayContaining(['reference', 'cpu', 'tfjs', 'jax-js', 'gpu.js']));
+    expect(ids('gpu')).toEqual(['reference', 'webgpu', 'tfjs-webgpu', 'jax-js-webgpu']);
+    for (const { reason } of parts.flatMap(({ results }) => results.absent))
+      expect(reason).toMatch(/PyTorch not found \(.+\)/);
   });
 
   it('finds that float32 results agree with the float64 reference', () => {
-    for (const { contender, workload, disagreement } of results.measurements)
+    for (const { contender, workload, disagreement } of parts.flatMap(({ results }) => results.measurements))
       expect(disagreement, `${contender}, ${workload}`).toBeLessThan(1e-5);
   });
 
   it('draws every workload and writes every contender down', () => {
-    const svg = readFileSync(join(folder, 'results.svg'), 'utf8');
-    const markdown = readFileSync(join(folder, 'results.md'), 'utf8');
-    for (const { title } of quickWorkloads) {
-      expect(svg).toContain(title);
-      expect(markdown).toContain(`| ${title} `);
+    for (const { processor, results } of parts) {
+      const svg = readFileSync(join(folder, `results-${processor}.svg`), 'utf8');
+      const markdown = readFileSync(join(folder, `results-${processor}.md`), 'utf8');
+      for (const { title } of quickWorkloads.filter((workload) => workload.processor === processor)) {
+        expect(svg).toContain(title);
+        expect(markdown).toContain(`| ${title} `);
+      }
+      for (const { title, library } of results.contenders)
+        expect(markdown).toContain(`- ${title}: ${library};`);
     }
-    for (const { title, library } of results.contenders)
-      expect(markdown).toContain(`- ${title}: ${library};`);
   });
 });
+
+function partOf(processor: Processor): { readonly results: Results } {
+  const part = parts.find((one) => one.processor === processor);
+  if (part === undefined) throw new Error(`There are no results on the ${processor}.`);
+  return part;
+}

@@ -1,4 +1,4 @@
-/** The command: measures, prints, and writes results.json, results.svg and the table in README.md. */
+/** The command: measures, prints, and writes results-cpu.json, results-gpu.json, charts and tables in README.md. */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,24 +10,41 @@ import { busyMachineWarning, describeMachine } from './machine.js';
 import { type Measurement, measure, type Skip } from './measure.js';
 import { chart } from './report/chart.js';
 import { insertResults, markdown } from './report/markdown.js';
-import { formatNumber, type PresentContender, type Results, speed, speedUnit, toJson } from './results.js';
+import {
+  formatNumber,
+  type MissingContender,
+  type PresentContender,
+  type Results,
+  resultsOn,
+  speed,
+  speedUnit,
+  toJson,
+} from './results.js';
 import { roster } from './roster.js';
 import { targetResults } from './targets.js';
-import { fullWorkloads, quickWorkloads, type Workload, webgpuWorkloads } from './workloads.js';
+import {
+  fullWorkloads,
+  type Processor,
+  quickWorkloads,
+  type Workload,
+  webgpuWorkloads,
+} from './workloads.js';
 
 const USAGE = `Measures kernels and a training step beside other libraries, taking turns, in one run.
 
+  --processor name    only what runs on the cpu, or on the gpu
   --quick             tiny sizes, one repetition, the reference device too: checks that all compute the same
   --workloads a,b     only these
   --contenders a,b    only these
   --rounds n          turns of each contender (default 9)
   --threads n         threads for each library (default: all cores)
-  --output folder     where to write results.json, results.svg and results.md; the default is this benchmark's
+  --output folder     where to write results-cpu.json, .svg and .md, and results-gpu; the default is this benchmark's
                       own folder and README.md, and nothing is written if anything was left out
 `;
 
 const { values: options } = parseArgs({
   options: {
+    processor: { type: 'string' },
     quick: { type: 'boolean', default: false },
     workloads: { type: 'string' },
     contenders: { type: 'string' },
@@ -49,17 +66,23 @@ async function main(): Promise<number> {
   const threads = positive('threads', options.threads) ?? machine.cores;
   const rounds = positive('rounds', options.rounds) ?? (options.quick ? 1 : 9);
   const full = [...fullWorkloads, ...('adapter' in adapter ? webgpuWorkloads(adapter) : [])];
-  const workloads = chosen('workloads', options.quick ? quickWorkloads : full, options.workloads);
-  const everyone = roster({ threads, adapter, withReference: options.quick });
+  const processors = processorsOf(options.processor);
+  const all = (options.quick ? quickWorkloads : full).filter(({ processor }) =>
+    processors.includes(processor),
+  );
+  const workloads = chosen('workloads', all, options.workloads);
+  const everyone = roster({ threads, adapter, withReference: options.quick }).filter((contender) =>
+    contender.processors.some((processor) => processors.includes(processor)),
+  );
   const entries = chosen('contenders', everyone, options.contenders);
 
   const present: PresentContender[] = [];
   const contenders: ContenderProcess[] = [];
-  const absent: { id: string; title: string; reason: string }[] = [];
+  const absent: MissingContender[] = [];
   let hasFailed = false;
   for (const entry of entries)
     if ('absent' in entry) {
-      absent.push({ id: entry.id, title: entry.title, reason: entry.absent });
+      absent.push({ id: entry.id, title: entry.title, processors: entry.processors, reason: entry.absent });
       console.log(`${entry.title}: ${entry.absent}`);
     } else
       try {
@@ -71,7 +94,7 @@ async function main(): Promise<number> {
         );
       } catch (error) {
         const reason = `failed to start: ${error instanceof Error ? error.message : error}`;
-        absent.push({ id: entry.id, title: entry.title, reason });
+        absent.push({ id: entry.id, title: entry.title, processors: entry.processors, reason });
         hasFailed = true;
         console.log(`${entry.title}: ${reason}`);
       }
@@ -98,7 +121,8 @@ async function main(): Promise<number> {
   const targets = options.quick ? [] : targetResults(measurements);
   const results = { date, machine, workloads, contenders: present, absent, measurements, skips, targets };
   printTargets(results);
-  write(results, options.quick || options.workloads !== undefined || options.contenders !== undefined);
+  const isPartial = options.quick || options.workloads !== undefined || options.contenders !== undefined;
+  for (const processor of processors) write(processor, resultsOn(processor, results), isPartial);
   return hasFailed || skips.some(({ isFailure }) => isFailure) ? 1 : 0;
 }
 
@@ -133,21 +157,30 @@ function printTargets({ targets }: Results): void {
     );
 }
 
-function write(results: Results, isPartial: boolean): void {
+/** `results-cpu.json` and so on, and the table: a README holds the last full run on each processor. */
+function write(processor: Processor, results: Results, isPartial: boolean): void {
+  const name = `results-${processor}`;
   const json = toJson(results);
   if (options.output !== undefined) {
     mkdirSync(options.output, { recursive: true });
-    writeFileSync(join(options.output, 'results.json'), json);
-    writeFileSync(join(options.output, 'results.svg'), chart(results));
-    writeFileSync(join(options.output, 'results.md'), `${markdown(results)}\n`);
+    writeFileSync(join(options.output, `${name}.json`), json);
+    writeFileSync(join(options.output, `${name}.svg`), chart(results));
+    writeFileSync(join(options.output, `${name}.md`), `${markdown(results)}\n`);
   } else if (isPartial) console.log('\nNothing was written: a part of the benchmark was left out.');
-  else {
-    const file = (name: string) => new URL(`../${name}`, import.meta.url);
-    writeFileSync(file('results.json'), json);
-    writeFileSync(file('results.svg'), chart(results));
-    writeFileSync(file('README.md'), insertResults(readFileSync(file('README.md'), 'utf8'), results));
-    console.log('\nWrote results.json, results.svg and the table in README.md, all in benchmarks/.');
+  else if (results.measurements.length > 0) {
+    const file = (path: string) => new URL(`../${path}`, import.meta.url);
+    const readme = readFileSync(file('README.md'), 'utf8');
+    writeFileSync(file(`${name}.json`), json);
+    writeFileSync(file(`${name}.svg`), chart(results));
+    writeFileSync(file('README.md'), insertResults(readme, processor, results));
+    console.log(`\nWrote ${name}.json, ${name}.svg and the table in README.md, all in benchmarks/.`);
   }
+}
+
+function processorsOf(option: string | undefined): readonly Processor[] {
+  if (option === undefined) return ['cpu', 'gpu'];
+  if (option === 'cpu' || option === 'gpu') return [option];
+  throw new Error(`--processor takes cpu or gpu, not ${option}.`);
 }
 
 /** The entries that a comma-separated list of ids names; all without a list. */

@@ -12,10 +12,17 @@ export interface Results {
   readonly workloads: readonly Workload[];
   readonly contenders: readonly PresentContender[];
   /** Contenders that this machine does not have, and why. */
-  readonly absent: readonly { readonly id: string; readonly title: string; readonly reason: string }[];
+  readonly absent: readonly MissingContender[];
   readonly measurements: readonly Measurement[];
   readonly skips: readonly Skip[];
   readonly targets: readonly TargetResult[];
+}
+
+export interface MissingContender {
+  readonly id: string;
+  readonly title: string;
+  readonly processors: readonly Processor[];
+  readonly reason: string;
 }
 
 export interface PresentContender extends ContenderDescription {
@@ -23,6 +30,22 @@ export interface PresentContender extends ContenderDescription {
   readonly title: string;
   /** It took part in their workloads. */
   readonly processors: readonly Processor[];
+}
+
+/** The part that was measured on one processor. */
+export function resultsOn(processor: Processor, results: Results): Results {
+  const workloads = results.workloads.filter((workload) => workload.processor === processor);
+  const contenders = results.contenders.filter(({ processors }) => processors.includes(processor));
+  const isOurs = ({ workload }: { readonly workload: string }) => workloads.some(({ id }) => id === workload);
+  return {
+    ...results,
+    workloads,
+    contenders,
+    absent: results.absent.filter(({ processors }) => processors.includes(processor)),
+    measurements: results.measurements.filter(isOurs),
+    skips: results.skips.filter(isOurs),
+    targets: results.targets.filter(isOurs),
+  };
 }
 
 /** As the repository's formatter writes it: arrays of numbers and strings on one line. */

@@ -20,6 +20,7 @@ export interface ContenderProgram {
 export interface AbsentContender {
   readonly id: string;
   readonly title: string;
+  readonly processors: readonly Processor[];
   readonly absent: string;
 }
 
@@ -69,9 +70,7 @@ export function roster({
       inNode('tfjs-webgpu', 'tfjs webgpu', 'tfjs-webgpu', undefined, ['gpu']),
       inNode('jax-js-webgpu', 'jax-js webgpu', 'jax-js', 'webgpu', ['gpu']),
     ].map((contender) =>
-      'problem' in adapter
-        ? { id: contender.id, title: contender.title, absent: `No WebGPU adapter: ${adapter.problem}` }
-        : contender,
+      'problem' in adapter ? { ...contender, absent: `No WebGPU adapter: ${adapter.problem}` } : contender,
     ),
   ];
 }
@@ -88,7 +87,7 @@ function pytorch(threads: number): (ContenderProgram | AbsentContender)[] {
   if (!found) {
     const reasons = attempts.map(({ program, problem }) => `${program}: ${problem}`).join('; ');
     const absent = `PyTorch not found (${reasons}). On Debian: apt-get install python3-torch libopenblas0-pthread`;
-    return variants.map(({ id, title }) => ({ id, title, absent }));
+    return variants.map(({ id, title }) => ({ id, title, processors: ['cpu'], absent }));
   }
   return variants.map(({ id, title, format }) => ({
     id,

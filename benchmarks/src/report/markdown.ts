@@ -3,15 +3,14 @@
 import { formatNumber, type Results } from '../results.js';
 import type { Processor } from '../workloads.js';
 
-const BEGIN = '<!-- results: written by the benchmark -->';
-const END = '<!-- end of results -->';
-
-/** Puts the results where the text's markers are. */
-export function insertResults(text: string, results: Results): string {
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`The README lacks its markers "${BEGIN}" and "${END}".`);
-  return `${text.slice(0, begin)}${BEGIN}\n\n${markdown(results)}\n\n${text.slice(end)}`;
+/** Puts the results of one processor where the text's markers for them are. */
+export function insertResults(text: string, processor: Processor, results: Results): string {
+  const begin = `<!-- results on the ${processor}: written by the benchmark -->`;
+  const end = `<!-- end of results on the ${processor} -->`;
+  const from = text.indexOf(begin);
+  const to = text.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`The README lacks its markers "${begin}" and "${end}".`);
+  return `${text.slice(0, from)}${begin}\n\n${markdown(results)}\n\n${text.slice(to)}`;
 }
 
 /** Machine, table of medians and quartiles, targets, contenders, and what was left out. */
@@ -19,7 +18,7 @@ export function markdown(results: Results): string {
   return [
     machineLine(results),
     'Milliseconds: median (quartiles). The chart shows the same as speeds.',
-    ...(['cpu', 'gpu'] as const).flatMap((processor) => timesTable(results, processor) ?? []),
+    timesTable(results),
     ...(results.targets.length > 0
       ? ['Ratios of medians, above 1 where our device is faster:', targetTable(results)]
       : []),
@@ -29,12 +28,12 @@ export function markdown(results: Results): string {
   ].join('\n\n');
 }
 
-function machineLine({ machine, date }: Results): string {
+function machineLine({ machine, date, workloads }: Results): string {
   const { processor, cores, memoryGigabytes, adapter, system, node, loadBefore, environment } = machine;
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const parts = [
     `${processor}, ${cores} cores, ${memoryGigabytes} GB`,
-    `WebGPU adapter: ${adapter}`,
+    ...(workloads.some((workload) => workload.processor === 'gpu') ? [`WebGPU adapter: ${adapter}`] : []),
     system,
     `Node ${node}`,
     ...variables,
@@ -42,12 +41,7 @@ function machineLine({ machine, date }: Results): string {
   return `${parts.join('; ')}. ${date.slice(0, 10)}, load before: ${loadBefore}.`;
 }
 
-/** The workloads of one processor, or nothing if there are none. */
-function timesTable(results: Results, processor: Processor): string | undefined {
-  const { measurements } = results;
-  const workloads = results.workloads.filter((workload) => workload.processor === processor);
-  const contenders = results.contenders.filter(({ processors }) => processors.includes(processor));
-  if (workloads.length === 0) return undefined;
+function timesTable({ workloads, contenders, measurements }: Results): string {
   const rows = workloads.map(({ id, title }) => {
     const own = measurements.filter((m) => m.workload === id);
     const best = Math.min(...own.map((m) => m.median));
