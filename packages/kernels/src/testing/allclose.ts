@@ -1,6 +1,4 @@
-/** Comparison of arrays with a message that names the worst element. */
-
-import { expect } from 'vitest';
+/** Comparison of arrays with a message that names the worst element. Needs no test runner: pages compare too. */
 
 /** Largest absolute difference allowed at element i. */
 export type Tolerance = (expected: number, i: number) => number;
@@ -12,7 +10,7 @@ export function expectClose(
   tolerance: Tolerance,
   what: string,
 ): void {
-  expect(actual.length, `length of ${what}`).toBe(expected.length);
+  expectSameLength(actual, expected, what);
   let worst = -1;
   let worstRatio = 1;
   let failures = 0;
@@ -31,7 +29,7 @@ export function expectClose(
   }
   if (worst < 0) return;
   const allowed = tolerance(expected[worst], worst);
-  expect.fail(
+  throw new Error(
     `${what}: ${failures} of ${expected.length} elements differ. Worst is element ${worst}: ` +
       `${actual[worst]} instead of ${expected[worst]}, which may differ by ${allowed.toExponential(2)}.`,
   );
@@ -39,10 +37,15 @@ export function expectClose(
 
 /** Fails unless both hold the same bits. */
 export function expectSameBits(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
-  expect(actual.length, `length of ${what}`).toBe(expected.length);
+  expectSameLength(actual, expected, what);
   for (let i = 0; i < expected.length; i++) {
     if (!Object.is(actual[i], expected[i])) {
-      expect.fail(`${what}: element ${i} is ${actual[i]} and not ${expected[i]} to the bit.`);
+      throw new Error(`${what}: element ${i} is ${actual[i]} and not ${expected[i]} to the bit.`);
     }
   }
+}
+
+function expectSameLength(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  if (actual.length !== expected.length)
+    throw new Error(`${what}: ${actual.length} elements instead of ${expected.length}.`);
 }

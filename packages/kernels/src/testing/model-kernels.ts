@@ -1,4 +1,4 @@
-/** Kernels of every kind in the sizes of real models, and in sizes that nothing divides: for tests that compile and do not run. */
+/** Kernels of every kind in the sizes of real models, and in sizes that nothing divides. */
 
 import type { DType } from '../dtype.js';
 import type { Conv2dGeometry, Kernel } from '../kernel.js';
@@ -103,6 +103,28 @@ export function oddKernels(): Kernel[] {
     adamw(77),
     random(1001),
   ];
+}
+
+/** The kernel with float16 wherever it may be; nothing for one that takes none. */
+export function inFloat16(kernel: Kernel): Kernel[] {
+  const halves = (first: number, end: number) =>
+    kernel.inputs.map((dtype, i): DType => (i >= first && i < end ? 'float16' : dtype));
+  switch (kernel.kind) {
+    case 'matmul':
+    case 'conv2d':
+    case 'conv2dInputGrad':
+    case 'conv2dFilterGrad':
+      return [{ ...kernel, inputs: halves(0, 2) }];
+    case 'attention':
+      return [{ ...kernel, inputs: halves(0, 3) }];
+    case 'attentionGrad':
+      return [{ ...kernel, inputs: halves(1, 4) }];
+    case 'groupNorm':
+    case 'layerNorm':
+      return [{ ...kernel, resultType: 'float16' }];
+    default:
+      return [];
+  }
 }
 
 const floats = (count: number) => ({ inputs: new Array<DType>(count).fill('float32'), scalars: [] });

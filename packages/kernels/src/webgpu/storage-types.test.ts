@@ -4,7 +4,7 @@ import type { DType } from '../dtype.js';
 import type { Kernel, MapKernel } from '../kernel.js';
 import { kernelTitle } from '../kernel-title.js';
 import { ExpressionBuilder } from '../testing/expression-builder.js';
-import { oddKernels, smallKernels } from '../testing/model-kernels.js';
+import { inFloat16, oddKernels, smallKernels } from '../testing/model-kernels.js';
 import { nullGpuDevice } from '../testing/null-gpu.js';
 import { nodeGpu } from './host/gpu.node.js';
 import { kernelProgram } from './kernels.js';
@@ -19,28 +19,6 @@ function float16Kernels(): Kernel[] {
     ...[...smallKernels(), ...oddKernels()].flatMap(inFloat16),
     ...[1, 4, 6, 7, 4096].flatMap((count) => [conversion(count, false), conversion(count, true)]),
   ];
-}
-
-/** The kernel with float16 wherever it may be; nothing for one that takes none. */
-function inFloat16(kernel: Kernel): Kernel[] {
-  const halves = (first: number, end: number) =>
-    kernel.inputs.map((dtype, i): DType => (i >= first && i < end ? 'float16' : dtype));
-  switch (kernel.kind) {
-    case 'matmul':
-    case 'conv2d':
-    case 'conv2dInputGrad':
-    case 'conv2dFilterGrad':
-      return [{ ...kernel, inputs: halves(0, 2) }];
-    case 'attention':
-      return [{ ...kernel, inputs: halves(0, 3) }];
-    case 'attentionGrad':
-      return [{ ...kernel, inputs: halves(1, 4) }];
-    case 'groupNorm':
-    case 'layerNorm':
-      return [{ ...kernel, resultType: 'float16' }];
-    default:
-      return [];
-  }
 }
 
 function conversion(count: number, toFloat16: boolean): MapKernel {
