@@ -35,7 +35,7 @@ describe('the quick benchmark', () => {
     expect(run.status).toBe(0);
   });
 
-  it('measures our devices on every workload of their processors', () => {
+  it('measures our devices, webgpu among them, on every workload of their processors', () => {
     for (const { id, processor } of quickWorkloads) {
       const { results } = partOf(processor);
       const measured = results.measurements.filter(({ workload }) => workload === id);
@@ -44,7 +44,7 @@ describe('the quick benchmark', () => {
     }
   });
 
-  it('measures peers, or says why not', () => {
+  it('measures peers on the cpu and on webgpu, or says why not', () => {
     for (const { id, processor } of quickWorkloads) {
       const { results } = partOf(processor);
       for (const contender of results.contenders) {

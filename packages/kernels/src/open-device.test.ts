@@ -25,7 +25,7 @@ describe('openDevice', () => {
     expect(await nameOf('reference')).toBe('reference');
   });
 
-  it("takes a GPU for 'auto' where there is one and WebGPU works, otherwise the cpu", async () => {
+  it("takes webgpu for 'auto' where there is a GPU on which it works, otherwise the cpu", async () => {
     const take = async (gpu: GpuHost) => {
       const device = await openNamedDevice({ cpu: nodeHost, gpu }, 'auto', { threads: 1 });
       await device.close();
