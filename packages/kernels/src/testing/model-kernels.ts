@@ -96,6 +96,7 @@ export function oddKernels(): Kernel[] {
     { kind: 'softmax', rows: 1, columns: 1, ...floats(1) },
     { kind: 'softmax', rows: 5, columns: 5000, ...floats(1) },
     ...gathers(3, 5, 7),
+    ...gathers(17, 33, 130),
     ...reductions([7, 5, 3]),
     ...reductions([100003]),
     ...reductions([0, 3]),
