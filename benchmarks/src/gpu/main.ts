@@ -9,7 +9,7 @@ import { type Device, kernelBytes, kernelFlops, openDevice } from '@dmpo/kernels
 import { create } from 'webgpu';
 import { formatNumber } from '../results.js';
 import { type Ceilings, measureCeilings } from './ceilings.js';
-import { type Precision, type Shape, shapes } from './shapes.js';
+import { type Shape, shapes } from './shapes.js';
 import { timeKernel } from './time-kernel.js';
 import { measureTorch } from './torch.js';
 import torchProgram from './torch-kernels.py';
@@ -62,8 +62,7 @@ async function main(): Promise<void> {
     `copy of ${ceilings.copiedBytes / 2 ** 20} MiB${''.padEnd(13)} ${formatNumber(ceilings.bytes / 1e9)} GB/s\n`,
   );
 
-  const precisions: Precision[] = gpuDevice.features.has('shader-f16') ? ['float32', 'float16'] : ['float32'];
-  const chosen = shapes(precisions, isSoftware ? 4 : 1).filter(({ title }) =>
+  const chosen = shapes(['float32', 'float16'], isSoftware ? 4 : 1).filter(({ title }) =>
     title.includes(options.only ?? ''),
   );
   const torch = await measureTorch(torchProgram, chosen, () => {});
