@@ -104,7 +104,7 @@ async function main(): Promise<number> {
   const measurements: Measurement[] = [];
   const skips: Skip[] = [];
   for (const workload of workloads) {
-    console.log(`\n${workload.title}`);
+    console.log(`\n${workload.processor === 'gpu' ? 'WebGPU: ' : ''}${workload.title}`);
     const entrants = contenders.filter(({ processors }) => processors.includes(workload.processor));
     const found = await measure(workload, entrants, {
       rounds,

@@ -169,10 +169,11 @@ export const quickWorkloads: readonly Workload[] = [...suite('cpu', tiny), ...su
 
 /** Every kind of workload, those with gradients without them too. */
 function suite(processor: Processor, sizes: SuiteSizes): readonly Workload[] {
-  const named = (id: string, title: string) =>
-    processor === 'cpu'
-      ? { id, title, processor }
-      : { id: `webgpu-${id}`, title: `WebGPU: ${title}`, processor };
+  const named = (id: string, title: string) => ({
+    id: processor === 'cpu' ? id : `webgpu-${id}`,
+    title,
+    processor,
+  });
   const { conv2d, attention, groupNorm, adamW, trainingStep } = sizes;
   const { batch, tokens, heads, headDim } = attention;
   const image = ({ batch, size }: { batch: number; size: number }, channels: number) =>
