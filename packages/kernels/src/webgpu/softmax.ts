@@ -2,6 +2,7 @@
 
 import type { SoftmaxKernel } from '../kernel.js';
 import { withFunctions } from './functions.js';
+import { BLOCK } from './lane-sums.js';
 import { linearGrid, type Program } from './program.js';
 import type { AdapterClass, Target } from './target.js';
 import { type Width, wgsl, wgslType } from './wgsl.js';
@@ -20,9 +21,6 @@ const shapes: Record<AdapterClass, SoftmaxShape> = {
   // An invocation is a lane of a CPU's vector, and shares nothing.
   software: { workgroup: 4, lanes: 1 },
 };
-
-/** Sums are made of sums of this many terms, so that rounding errors grow with the number of blocks and not of terms. */
-const BLOCK = 32;
 
 /** Vectors of a row that are worth an invocation of their own. */
 const LANE_STEPS = 2;

@@ -25,7 +25,10 @@ export const nodeGpu: GpuHost = {
     return opened;
   },
 
-  implementation: dawnVersion(),
+  // Asked for when tiles are stored or looked up, not by everybody who imports the package.
+  get implementation() {
+    return dawnVersion();
+  },
   tuning: nodeTuning,
 
   explainNoAdapter() {
