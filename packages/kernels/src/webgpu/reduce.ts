@@ -17,6 +17,7 @@ import {
   vectorInputs,
 } from './expression.js';
 import { withFunctions } from './functions.js';
+import { BLOCK } from './lane-sums.js';
 import { type Dispatch, linearGrid, type Place, type Program } from './program.js';
 import type { AdapterClass, Target } from './target.js';
 import { type Width, wgsl, wgslType } from './wgsl.js';
@@ -40,9 +41,6 @@ const shapes: Record<AdapterClass, ReduceShape> = {
   // An invocation is a lane of a CPU's vector: it shares nothing, and a few for each core are enough.
   software: { workgroup: 16, lanes: 1, invocations: 64, loads: 256 },
 };
-
-/** Sums are made of sums of this many terms, so that rounding errors grow with the number of blocks and not of terms. */
-const BLOCK = 32;
 
 /** Vectors that fill a cache line of most GPUs. */
 const NEIGHBOURS = 8;
